@@ -1,0 +1,40 @@
+//! Named memberships, as a list.
+
+use crate::{Chrome, Page, Paging, paging};
+
+/// `GET /rooms?page=`; the form posts `room` and `title` to `/rooms/new`.
+#[derive(Clone, Debug, Default, Page)]
+#[template(path = "rooms.html")]
+pub struct Rooms {
+    /// The surroundings.
+    pub chrome: Chrome,
+    /// The rooms on this page.
+    pub rows: Vec<RoomRow>,
+    /// Which page this is.
+    pub paging: Paging,
+    /// The name as last typed, shown again after a refusal.
+    pub draft: String,
+    /// The title as last typed.
+    pub draft_title: String,
+    /// Why it was refused; empty at first.
+    pub problem: String,
+}
+
+/// One room in a list.
+#[derive(Clone, Debug, Default)]
+pub struct RoomRow {
+    /// The room's name in topics.
+    pub room: String,
+    /// The words for people; may be empty.
+    pub title: String,
+    /// How many members it has.
+    pub members: u64,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+impl Rooms {
+    fn base(&self) -> String {
+        paging::base("/rooms", &[])
+    }
+}

@@ -1,0 +1,46 @@
+//! Live and durable sessions.
+
+use crate::{Chrome, Page, Paging, SessionState, paging};
+
+/// `GET /sessions?q=&page=`; a row's button posts to `/sessions/{session}/kick`.
+#[derive(Clone, Debug, Default, Page)]
+#[template(path = "sessions.html")]
+pub struct Sessions {
+    /// The surroundings.
+    pub chrome: Chrome,
+    /// The account or client id searched for; empty lists all.
+    pub search: String,
+    /// The sessions on this page.
+    pub rows: Vec<SessionRow>,
+    /// Which page this is.
+    pub paging: Paging,
+}
+
+/// One session in a list.
+#[derive(Clone, Debug, Default)]
+pub struct SessionRow {
+    /// The session's id.
+    pub session: String,
+    /// Whose it is.
+    pub account: String,
+    /// The client id that the device chose.
+    pub client_id: String,
+    /// Whether a client is connected.
+    pub state: SessionState,
+    /// Protocol and door, such as "MQTT 5 · mqtts".
+    pub protocol: String,
+    /// The peer's address, or empty.
+    pub address: String,
+    /// How it proved itself: a certificate's serial number; empty for a password or a token.
+    pub serial: String,
+    /// Messages that wait for it.
+    pub queued: u64,
+    /// Since when it is in this state, RFC 3339.
+    pub since: String,
+}
+
+impl Sessions {
+    fn base(&self) -> String {
+        paging::base("/sessions", &[("q", &self.search)])
+    }
+}

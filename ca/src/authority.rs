@@ -1,0 +1,170 @@
+//! The authority: certificate, chain and key. The only place where a CA key signs anything.
+
+use std::fmt;
+
+use openssl::x509::X509;
+use rcgen::{CrlDistributionPoint, CustomExtension, Issuer, PublicKeyData};
+use time::OffsetDateTime;
+
+use crate::{
+    Certificate, Failure, KeyPair, Revoked,
+    certificate::{borrowed, parse_x509},
+    der,
+    revocation::sign_crl,
+};
+
+/// Where others fetch what an authority publishes, as plain `http:` URLs: fetching them must not need the very
+/// certificates that they are about (RFC 5280 §8). `{issuer}` stands for the signing authority's key identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Urls {
+    /// The CRL in DER, such as `http://pki.corp.example/crl/{issuer}.crl`.
+    pub crl: String,
+    /// The authority's certificate in DER, such as `http://pki.corp.example/ca/{issuer}.cer`.
+    pub issuer: String,
+    /// The OCSP responder, if there is one.
+    pub ocsp: Option<String>,
+}
+
+/// An authority that can sign. Share it behind an `Arc`; it holds the CA key for as long as it lives.
+pub struct Authority {
+    pub(crate) issuer: Issuer<'static, KeyPair>,
+    pub(crate) urls: Urls,
+    key_id: String,
+    issuing: Certificate,
+    root: Certificate,
+}
+
+impl Authority {
+    /// Puts an issuing CA together and examines it: both certificates sign certificates, the root signed itself
+    /// and the issuing CA, and the key is the issuing CA's.
+    ///
+    /// Validity is not examined here but at each signature, where the time is known. With the root's certificate
+    /// and key in the place of the issuing CA's, the authority can renew the root's CRL.
+    pub fn open(
+        issuing_pem: &str,
+        issuing_key: KeyPair,
+        root_pem: &str,
+        urls: Urls,
+    ) -> Result<Authority, Failure> {
+        let (issuing, root) = (Certificate::from_pem(issuing_pem)?, Certificate::from_pem(root_pem)?);
+        if !issuing.is_authority || !root.is_authority {
+            return Err(Failure::Authority("a certificate does not sign certificates"));
+        }
+        signed_by(&root, &root, "the root is not signed by its own key")?;
+        signed_by(&issuing, &root, "the issuing CA is not signed by the root")?;
+        if parse_x509(issuing.der())?.public_key().raw != issuing_key.subject_public_key_info() {
+            return Err(Failure::Authority("the key is not the issuing CA's"));
+        }
+        let key_id =
+            issuing.key_id.clone().ok_or(Failure::Authority("the issuing CA has no key identifier"))?;
+        let issuer = Issuer::from_ca_cert_der(&borrowed(issuing.der()), issuing_key)?;
+        // A bad URL shows at start, not at the first certificate.
+        urls.distribution_points(&key_id)?;
+        urls.authority_information(&key_id)?;
+        Ok(Authority { issuer, urls, key_id, issuing, root })
+    }
+
+    /// Signs the complete list of revoked certificates, in DER. `number` grows with each list; `next_update` is when
+    /// relying parties must have a newer one.
+    ///
+    /// The list has no issuing distribution point: it covers everything that this authority signs, and stays right
+    /// for certificates that were issued when the URLs were other ones.
+    pub fn crl(
+        &self,
+        revoked: &[Revoked],
+        number: u64,
+        now: OffsetDateTime,
+        next_update: OffsetDateTime,
+    ) -> Result<Vec<u8>, Failure> {
+        if !self.issuing.is_valid_at(now) {
+            return Err(Failure::Validity("the issuing certificate is not valid at this time"));
+        }
+        sign_crl(&self.issuer, &self.issuing, revoked, number, now, next_update)
+    }
+
+    /// The issuing CA's distinguished name, for people.
+    pub fn issuer_name(&self) -> &str {
+        &self.issuing.subject
+    }
+
+    /// The issuing CA's key identifier, lower-case hexadecimal: the `{issuer}` of [`Urls`].
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// The issuing CA's certificate.
+    pub fn issuing(&self) -> &Certificate {
+        &self.issuing
+    }
+
+    /// The root certificate.
+    pub fn root(&self) -> &Certificate {
+        &self.root
+    }
+
+    /// The issuing CA's certificate in PEM: what a TLS endpoint sends after its own certificate.
+    pub fn chain_pem(&self) -> String {
+        self.issuing.to_pem()
+    }
+
+    /// The root certificate in PEM: what the others trust.
+    pub fn root_pem(&self) -> String {
+        self.root.to_pem()
+    }
+
+    /// The DER certificates from the issuing CA to the root, the root once.
+    pub fn chain_der(&self) -> Vec<&[u8]> {
+        let mut chain = vec![self.issuing.der(), self.root.der()];
+        chain.dedup();
+        chain
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Authority").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+impl Urls {
+    pub(crate) fn distribution_points(&self, issuer: &str) -> Result<Vec<CrlDistributionPoint>, Failure> {
+        Ok(vec![CrlDistributionPoint { uris: vec![fill(&self.crl, issuer)?] }])
+    }
+
+    /// AuthorityInfoAccess (RFC 5280 §4.2.2.1), which the library below has no words for.
+    pub(crate) fn authority_information(&self, issuer: &str) -> Result<CustomExtension, Failure> {
+        let access = |method: &[u8], url: &str| -> Result<Vec<u8>, Failure> {
+            let location = der::value(der::URI, &[fill(url, issuer)?.as_bytes()]);
+            Ok(der::value(der::SEQUENCE, &[&der::value(der::OID, &[method]), &location]))
+        };
+        let ocsp = self.ocsp.as_deref().map(|url| access(ID_OCSP, url)).transpose()?.unwrap_or_default();
+        let content = der::value(der::SEQUENCE, &[&ocsp, &access(ID_CA_ISSUERS, &self.issuer)?]);
+        Ok(CustomExtension::from_oid_content(AUTHORITY_INFO_ACCESS, content))
+    }
+}
+
+fn fill(url: &str, issuer: &str) -> Result<String, Failure> {
+    let url = url.replace("{issuer}", issuer);
+    let sound = url.starts_with("http://") && url.bytes().all(|byte| byte.is_ascii_graphic());
+    let wrong = || Failure::Name { what: "URL", value: url.clone(), why: "it is not a plain http URL" };
+    if sound { Ok(url) } else { Err(wrong()) }
+}
+
+/// OpenSSL verifies because it knows every algorithm that an operator's own root may use.
+fn signed_by(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    otherwise: &'static str,
+) -> Result<(), Failure> {
+    let names =
+        parse_x509(certificate.der())?.issuer().as_raw() == parse_x509(issuer.der())?.subject().as_raw();
+    let key = X509::from_der(issuer.der())?.public_key()?;
+    let signature = X509::from_der(certificate.der())?.verify(&key).unwrap_or(false);
+    if names && signature { Ok(()) } else { Err(Failure::Authority(otherwise)) }
+}
+
+const AUTHORITY_INFO_ACCESS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 1];
+/// id-ad-ocsp, 1.3.6.1.5.5.7.48.1.
+const ID_OCSP: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01];
+/// id-ad-caIssuers, 1.3.6.1.5.5.7.48.2.
+const ID_CA_ISSUERS: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02];

@@ -1,0 +1,145 @@
+//! Requests: a public key, the proof that its owner holds the private half, and the names he asks for.
+
+use openssl::x509::X509Req;
+use x509_parser::{
+    certification_request::X509CertificationRequest,
+    cri_attributes::ParsedCriAttribute,
+    extensions::{ParsedExtension, X509Extension},
+    prelude::FromDer,
+};
+
+use crate::{
+    Name, PublicKey, Refusal, Subject,
+    names::{from_general, in_distinguished_name},
+    pem,
+    public_key::openssl_key,
+};
+
+/// A PKCS#10 request (RFC 2986) whose signature was verified with the key inside it.
+///
+/// Only the key is used for a certificate. The requested names serve as a filter: see [`check_request`].
+#[derive(Clone, Debug)]
+pub struct Csr {
+    key: PublicKey,
+    requested: Vec<Name>,
+}
+
+impl Csr {
+    /// Reads a request of at most 16 kB, PEM or DER.
+    ///
+    /// Refused are: bytes that are not exactly one request; keys that [`PublicKey`] does not accept; a signature
+    /// that the key did not make, with whatever hash; CA rights; unknown critical extensions; unreadable names,
+    /// more than 10 alternative names or 16 in all. Other extensions, such as a subjectKeyIdentifier, are passed over.
+    pub fn parse(bytes: &[u8]) -> Result<Csr, Refusal> {
+        if bytes.len() > MOST_BYTES {
+            return Err(Refusal::TooLong { found: bytes.len(), most: MOST_BYTES });
+        }
+        let der = unwrap_armor(bytes)?;
+        let (rest, request) = X509CertificationRequest::from_der(&der).map_err(|_| NOT_PKCS10)?;
+        if !rest.is_empty() {
+            return Err(Refusal::Malformed("bytes follow its end"));
+        }
+        let info = &request.certification_request_info;
+        let key = PublicKey::from_spki(info.subject_pki.raw)?;
+        prove_possession(&der, &key)?;
+
+        let mut requested = in_distinguished_name(&info.subject)?;
+        for attribute in info.iter_attributes() {
+            if let ParsedCriAttribute::ExtensionRequest(request) = attribute.parsed_attribute() {
+                request
+                    .extensions
+                    .iter()
+                    .try_for_each(|extension| read_extension(extension, &mut requested))?;
+            }
+        }
+        if requested.len() > MOST_NAMES {
+            return Err(Refusal::TooManyNames(MOST_NAMES));
+        }
+        Ok(Csr { key, requested })
+    }
+
+    /// The names asked for: common names, mail attributes and every alternative name, in that order.
+    pub fn requested(&self) -> &[Name] {
+        &self.requested
+    }
+
+    /// The key to be certified.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// Its DER SubjectPublicKeyInfo, byte for byte as requested.
+    pub fn spki_der(&self) -> &[u8] {
+        self.key.spki_der()
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal.
+    pub fn spki_sha256(&self) -> String {
+        self.key.spki_sha256()
+    }
+}
+
+/// Refuses a request for a name that a certificate for the subject will not carry. To drop such a name silently
+/// would hide the mistake, or the attempt, from both sides.
+pub fn check_request(csr: &Csr, subject: &Subject) -> Result<(), Refusal> {
+    match csr.requested.iter().find(|name| !subject.carries(name)) {
+        None => Ok(()),
+        Some(foreign) => Err(Refusal::ForeignName(foreign.clone())),
+    }
+}
+
+fn unwrap_armor(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    const SEQUENCE: u8 = 0x30;
+    if bytes.first() == Some(&SEQUENCE) {
+        return Ok(bytes.to_vec());
+    }
+    let blocks = std::str::from_utf8(bytes).ok().and_then(pem::decode).ok_or(NOT_PKCS10)?;
+    let mut requests = blocks.iter().filter(|block| LABELS.contains(&block.label.as_str()));
+    match (requests.next(), requests.next()) {
+        (Some(only), None) => Ok(only.der.to_vec()),
+        (Some(_), Some(_)) => Err(Refusal::Malformed("it holds more than one request")),
+        _ => Err(NOT_PKCS10),
+    }
+}
+
+/// RFC 2986 §4.2. OpenSSL verifies because it knows every hash and P-521; the key is the one read above.
+fn prove_possession(der: &[u8], key: &PublicKey) -> Result<(), Refusal> {
+    let request = X509Req::from_der(der).map_err(|_| NOT_PKCS10)?;
+    let key = openssl_key(key.spki_der())?;
+    match request.verify(&key) {
+        Ok(true) => Ok(()),
+        _ => Err(Refusal::BadSignature),
+    }
+}
+
+fn read_extension(extension: &X509Extension<'_>, requested: &mut Vec<Name>) -> Result<(), Refusal> {
+    match extension.parsed_extension() {
+        ParsedExtension::ParseError { .. } => Err(Refusal::Malformed("an extension in it cannot be read")),
+        ParsedExtension::SubjectAlternativeName(names) => {
+            if names.general_names.len() > MOST_ALTERNATIVE_NAMES {
+                return Err(Refusal::TooManyNames(MOST_ALTERNATIVE_NAMES));
+            }
+            names
+                .general_names
+                .iter()
+                .try_for_each(|name| from_general(name).map(|name| requested.push(name)))
+        }
+        ParsedExtension::BasicConstraints(constraints) if constraints.ca => Err(Refusal::AuthorityWanted),
+        ParsedExtension::KeyUsage(usage) if usage.key_cert_sign() || usage.crl_sign() => {
+            Err(Refusal::AuthorityWanted)
+        }
+        ParsedExtension::BasicConstraints(_)
+        | ParsedExtension::KeyUsage(_)
+        | ParsedExtension::ExtendedKeyUsage(_)
+        | ParsedExtension::SubjectKeyIdentifier(_) => Ok(()),
+        _ if extension.critical => Err(Refusal::CriticalExtension(extension.oid.to_id_string())),
+        _ => Ok(()),
+    }
+}
+
+const MOST_BYTES: usize = 16 * 1024;
+const MOST_NAMES: usize = 16;
+const MOST_ALTERNATIVE_NAMES: usize = 10;
+/// The second label is what Microsoft's and Netscape's tools write (RFC 7468 §7).
+const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
+const NOT_PKCS10: Refusal = Refusal::Malformed("it is neither PEM nor DER of a PKCS#10 request");

@@ -1,0 +1,63 @@
+//! The few DER structures (X.690) that no library below writes for us.
+
+/// Tag of SEQUENCE.
+pub(crate) const SEQUENCE: u8 = 0x30;
+/// Tag of OCTET STRING.
+pub(crate) const OCTETS: u8 = 0x04;
+/// Tag of INTEGER.
+pub(crate) const INTEGER: u8 = 0x02;
+/// Tag of OBJECT IDENTIFIER.
+pub(crate) const OID: u8 = 0x06;
+/// Tag of GeneralName's uniformResourceIdentifier, `[6] IMPLICIT` (RFC 5280 §4.2.1.6).
+pub(crate) const URI: u8 = 0x86;
+/// A whole NULL value.
+pub(crate) const NULL: [u8; 2] = [0x05, 0x00];
+
+/// One value: the tag, the length in its shortest form, the parts in order.
+pub(crate) fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut out = Vec::with_capacity(content.len() + 6);
+    out.push(tag);
+    let length = content.len().to_be_bytes();
+    let significant =
+        length.iter().position(|byte| *byte != 0).map_or(&length[..0], |first| &length[first..]);
+    match significant {
+        [] => out.push(0),
+        [short] if *short < 0x80 => out.push(*short),
+        long => {
+            out.push(0x80 | long.len() as u8);
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(&content);
+    out
+}
+
+/// A non-negative INTEGER.
+pub(crate) fn integer(number: u32) -> Vec<u8> {
+    let bytes = number.to_be_bytes();
+    let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(3);
+    let sign: &[u8] = if bytes[first] & 0x80 == 0 { &[] } else { &[0] };
+    value(INTEGER, &[sign, &bytes[first..]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_take_their_shortest_form() {
+        assert_eq!(value(SEQUENCE, &[]), [0x30, 0]);
+        assert_eq!(value(OCTETS, &[&[7; 127]])[..2], [4, 127]);
+        assert_eq!(value(OCTETS, &[&[7; 128]])[..3], [4, 0x81, 128]);
+        assert_eq!(value(OCTETS, &[&[7; 300]])[..4], [4, 0x82, 1, 44]);
+    }
+
+    #[test]
+    fn integers_stay_positive() {
+        assert_eq!(integer(0), [2, 1, 0]);
+        assert_eq!(integer(1), [2, 1, 1]);
+        assert_eq!(integer(128), [2, 2, 0, 128]);
+        assert_eq!(integer(16384), [2, 2, 0x40, 0]);
+    }
+}

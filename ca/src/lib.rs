@@ -1,0 +1,51 @@
+//! A certification authority for one organisation: it reads requests, signs certificates, takes them back.
+//!
+//! **Founding.** [`Authority::found`] makes a root and an issuing CA from an [`Organization`]; the answer is a
+//! [`Founded`]. Keys are [`KeyPair`]s, sealed with a passphrase at rest.
+//!
+//! **Asking.** A [`Csr`] brings a [`PublicKey`] and the proof that its owner holds the private half. The [`Name`]s
+//! that it asks for are a filter only: [`check_request`] refuses foreign ones, and what goes into the certificate
+//! is the caller's [`Subject`].
+//!
+//! **Signing.** [`Authority::issue`] applies a [`Profile`] under a [`Serial`] that the caller drew beforehand, and
+//! gives an [`Issued`]; [`Certificate`] is how any certificate is read back, [`pkcs12()`] how one travels with its key.
+//!
+//! **Taking back.** [`Authority::crl`] signs the list of [`Revoked`] serials, each with its [`Reason`].
+//!
+//! What it refuses is a [`Refusal`], what breaks is a [`Failure`]. It keeps no state, reads no clock and opens no
+//! socket: the ledger, the time and the publishing are the caller's.
+
+mod authority;
+mod certificate;
+mod csr;
+mod der;
+mod error;
+mod founding;
+mod issuing;
+mod key;
+mod names;
+mod pem;
+mod pkcs12;
+mod profile;
+mod public_key;
+mod revocation;
+mod serial;
+
+pub use authority::{Authority, Urls};
+pub use certificate::Certificate;
+pub use csr::{Csr, check_request};
+pub use error::{Failure, Refusal};
+pub use founding::{Founded, Organization};
+pub use issuing::Issued;
+pub use key::{KeyKind, KeyPair};
+pub use names::{Name, Subject};
+pub use pkcs12::{Flavor, pkcs12};
+pub use profile::Profile;
+pub use public_key::PublicKey;
+pub use revocation::{Reason, Revoked};
+pub use serial::Serial;
+
+/// The example in the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,8 @@
+//! What the authority signs, read and judged by others: the `openssl` command, rustls and mosquitto.
+
+mod handshake;
+mod hostile;
+mod mosquitto;
+mod openssl;
+mod requests;
+mod workshop;

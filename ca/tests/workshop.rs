@@ -1,0 +1,134 @@
+//! A workshop: a founded authority and a folder in which the `openssl` command works.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use chancery_ca::{
+    Authority, Certificate, Csr, Founded, Issued, KeyKind, KeyPair, Organization, Profile, PublicKey, Serial,
+    Subject, Urls,
+};
+use tempfile::TempDir;
+use time::{OffsetDateTime, macros::datetime};
+
+/// The fixed time at which everything but the mosquitto test happens.
+pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+pub(crate) const UUID: &str = "5f0c9d3e-2b1a-4c8d-9e7f-000000000001";
+
+pub(crate) struct Workshop {
+    pub(crate) authority: Authority,
+    pub(crate) root_key: KeyPair,
+    pub(crate) root_crl: Vec<u8>,
+    folder: TempDir,
+}
+
+impl Workshop {
+    /// Founds an authority and lays out `root.pem` and `issuing.pem`.
+    pub(crate) fn open() -> Workshop {
+        Workshop::open_at(NOW)
+    }
+
+    pub(crate) fn open_at(now: OffsetDateTime) -> Workshop {
+        let Founded { root_cert_pem, root_key, root_crl, issuing_cert_pem, issuing_key, .. } =
+            Authority::found(&organization(), &urls(), now).expect("founded");
+        let authority =
+            Authority::open(&issuing_cert_pem, issuing_key, &root_cert_pem, urls()).expect("opened");
+        let workshop = Workshop { authority, root_key, root_crl, folder: TempDir::new().expect("a folder") };
+        workshop.write("root.pem", &root_cert_pem);
+        workshop.write("issuing.pem", &issuing_cert_pem);
+        workshop
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).expect("a writable folder");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("the file")
+    }
+
+    /// Runs `openssl` in the folder; its whole output, or the same as an error where it fails.
+    pub(crate) fn try_openssl(&self, line: &str) -> Result<String, String> {
+        let output = Command::new("openssl").args(line.split_whitespace()).current_dir(&self.folder).output();
+        let output = output.expect("openssl is installed");
+        let said = [output.stdout, output.stderr].concat();
+        let said = format!("openssl {line}\n{}", String::from_utf8_lossy(&said));
+        if output.status.success() { Ok(said) } else { Err(said) }
+    }
+
+    pub(crate) fn openssl(&self, line: &str) -> String {
+        self.try_openssl(line).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// Verifies `NAME` up to the root at `NOW`, with more options.
+    pub(crate) fn verify(&self, options: &str, name: &str) -> Result<String, String> {
+        let time = NOW.unix_timestamp();
+        self.try_openssl(&format!(
+            "verify -x509_strict -attime {time} -CAfile root.pem -untrusted issuing.pem {options} {name}"
+        ))
+    }
+
+    /// Makes a request with `openssl req`: the key by `-newkey` words, then further options.
+    pub(crate) fn request(&self, key: &str, options: &str) -> Vec<u8> {
+        self.openssl(&format!("req -new -nodes -newkey {key} -keyout asked.key -out asked.csr {options}"));
+        self.read("asked.csr")
+    }
+
+    pub(crate) fn csr(&self, key: &str, options: &str) -> Csr {
+        Csr::parse(&self.request(key, options)).expect("an acceptable request")
+    }
+
+    /// Issues at `NOW` and lays out `NAME.pem`.
+    pub(crate) fn issue(&self, name: &str, key: &PublicKey, subject: &Subject, profile: Profile) -> Issued {
+        let serial = Serial::random().expect("randomness");
+        let issued = self.authority.issue(key, subject, profile, None, serial, NOW).expect("issued");
+        self.write(&format!("{name}.pem"), &issued.pem);
+        issued
+    }
+}
+
+pub(crate) fn organization() -> Organization {
+    Organization { name: "Corp".to_owned(), domain: "corp.example".to_owned() }
+}
+
+pub(crate) fn urls() -> Urls {
+    Urls {
+        crl: "http://pki.corp.example/crl/{issuer}.crl".to_owned(),
+        issuer: "http://pki.corp.example/ca/{issuer}.cer".to_owned(),
+        ocsp: Some("http://pki.corp.example/ocsp".to_owned()),
+    }
+}
+
+pub(crate) fn alice() -> Subject {
+    Subject {
+        common_name: "alice.smith".to_owned(),
+        mail: Some("alice@corp.example".to_owned()),
+        organization: Some("Corp".to_owned()),
+        uri: vec![format!("urn:uuid:{UUID}")],
+        ..Subject::default()
+    }
+}
+
+pub(crate) fn server() -> Subject {
+    Subject {
+        common_name: "chat.corp.example".to_owned(),
+        dns: vec!["chat.corp.example".to_owned(), "localhost".to_owned()],
+        ip: vec![[127, 0, 0, 1].into()],
+        ..Subject::default()
+    }
+}
+
+pub(crate) fn key() -> KeyPair {
+    KeyPair::generate(KeyKind::P256).expect("a key")
+}
+
+pub(crate) fn public(key: &KeyPair) -> PublicKey {
+    key.public_key().expect("a sound key")
+}
+
+pub(crate) fn read_back(issued: &Issued) -> Certificate {
+    Certificate::parse(&issued.der).expect("a certificate")
+}

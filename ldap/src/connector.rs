@@ -1,0 +1,269 @@
+//! The connector: one handle on the whole directory.
+//!
+//! It keeps one connection, signed in as the service account, for every search, and a few spare ones for the passwords
+//! of people. A connection that ended while nobody looked is replaced before anybody notices.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ldap3::LdapResult;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::link::Link;
+use crate::search::{Found, Search};
+use crate::servers::{Opened, Servers, ServiceAccount};
+use crate::settings::{Problem, Security, Settings, SettingsError};
+use crate::trust;
+
+/// A handle on the directory; clones share its connections. Makes none before the first question.
+#[derive(Clone)]
+pub struct Connector {
+    inner: Arc<Inner>,
+}
+
+/// What a test of the directory found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The server that answered, as written in the settings.
+    pub server: String,
+    /// `TLS`, `StartTLS` or `not encrypted`.
+    pub security: &'static str,
+    /// What the server calls itself, where it does.
+    pub vendor: Option<String>,
+    /// Whether at least one entry passes `user_filter`.
+    pub sees_people: bool,
+    /// Whether lists can be read in pages (RFC 2696).
+    pub pages: bool,
+    /// Whether changes can be pushed to us (RFC 4533).
+    pub pushes_changes: bool,
+    /// Preferred servers that failed before this one answered.
+    pub tried: Vec<Error>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    account: ServiceAccount,
+    servers: Servers,
+    service: tokio::sync::Mutex<Service>,
+    attempts: AtomicU64,
+    searches: Semaphore,
+    sign_ins: Semaphore,
+    spare: Mutex<Vec<Link>>,
+}
+
+/// The shared connection, or why there is none.
+#[derive(Default)]
+struct Service {
+    link: Option<Link>,
+    failure: Option<(Error, u64, Instant)>,
+}
+
+/// How many searches share the connection. OpenLDAP closes one on which 1,000 wait (slapd.conf(5), conn_max_pending_auth).
+const SEARCHES: usize = 64;
+/// How many passwords are checked side by side; a directory has other customers.
+const SIGN_INS: usize = 16;
+const SPARE: usize = 4;
+/// How long a refused service account is not tried again. Directories lock accounts after a few wrong passwords.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+
+impl Connector {
+    /// Reads the settings and the authorities; connects to nothing.
+    pub fn new(settings: Settings, bind_password: Zeroizing<String>) -> Result<Self, SettingsError> {
+        let mut problems = Vec::new();
+        let servers = settings.parse().unwrap_or_else(|found| {
+            problems = found;
+            Vec::new()
+        });
+        // RFC 4513 §5.1.2: a name without a password is an anonymous bind that looks like success.
+        if !settings.bind_dn.is_empty() && bind_password.is_empty() {
+            let what =
+                "the password is empty, which a directory takes for nobody at all; name a secret".to_owned();
+            problems.push(Problem { key: "bind_password", what });
+        }
+        let needs_tls = settings.ca_file.is_some() || servers.iter().any(|s| s.security != Security::Plain);
+        let tls = needs_tls.then(|| trust::client_config(settings.ca_file.as_deref())).transpose();
+        let tls = tls.unwrap_or_else(|what| {
+            problems.push(Problem { key: "ca_file", what });
+            None
+        });
+        if !problems.is_empty() {
+            return Err(SettingsError { problems });
+        }
+        let servers = Servers::new(servers, tls, settings.connect_timeout, settings.operation_timeout);
+        let inner = Inner {
+            account: ServiceAccount { dn: settings.bind_dn.clone(), password: bind_password },
+            settings,
+            servers,
+            service: tokio::sync::Mutex::default(),
+            attempts: AtomicU64::new(0),
+            searches: Semaphore::new(SEARCHES),
+            sign_ins: Semaphore::new(SIGN_INS),
+            spare: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Tests the directory on a connection of its own: connect, TLS, sign in, ask what it can, look for one person.
+    pub async fn check(&self) -> Result<Health, Error> {
+        self.supervised("testing the directory", |inner| async move {
+            let Opened { link, tried } = inner.servers.open_in_order(Some(&inner.account)).await?;
+            let root = Search::root_dse().run(&link).await?.entries.pop();
+            let people = Search::anybody(&inner.settings).run(&link).await?;
+            let offers = |oid: &str| root.as_ref().is_some_and(|root| root.has("supportedControl", oid));
+            let vendor = ["vendorName", "vendorVersion"]
+                .iter()
+                .filter_map(|attribute| root.as_ref().and_then(|root| root.text(attribute).ok().flatten()))
+                .collect::<Vec<_>>()
+                .join(" ");
+            let health = Health {
+                server: link.server().to_owned(),
+                security: inner.servers.security(link.server()),
+                vendor: Some(vendor).filter(|vendor| !vendor.is_empty()),
+                sees_people: !people.entries.is_empty(),
+                pages: offers("1.2.840.113556.1.4.319"),
+                pushes_changes: offers("1.3.6.1.4.1.4203.1.9.1.1"),
+                tried,
+            };
+            link.close().await;
+            Ok(health)
+        })
+        .await
+    }
+
+    /// Runs a job in a task of its own, so that a panic which a server's answer provokes in the protocol library is a
+    /// lost connection. The task ends when the caller no longer waits.
+    pub(crate) async fn supervised<T, Job>(
+        &self,
+        doing: &'static str,
+        job: impl FnOnce(Arc<Inner>) -> Job,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        Job: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let mut task = JoinSet::new();
+        task.spawn(job(Arc::clone(&self.inner)));
+        if let Some(Ok(outcome)) = task.join_next().await {
+            return outcome;
+        }
+        let link = self.inner.service.lock().await.link.take();
+        let server = link.map_or_else(|| "the directory".to_owned(), |link| link.server().to_owned());
+        Err(Error::Lost { server, doing, why: "its answer could not be read".to_owned() })
+    }
+}
+
+impl Inner {
+    /// Searches on the shared connection; once more on a new one when the old turns out to be dead.
+    pub(crate) async fn search(&self, search: &Search) -> Result<Found, Error> {
+        let _turn = self.turn(&self.searches).await?;
+        let (link, reused) = self.service().await?;
+        match search.run(&link).await {
+            Err(error) if error.is_lost() && reused => {
+                self.drop_service(&link, None).await;
+                let (link, _) = self.service().await?;
+                self.settle(&link, search.run(&link).await).await
+            }
+            outcome => self.settle(&link, outcome).await,
+        }
+    }
+
+    /// Signs in as somebody else, on a connection where nobody else's work can be taken for theirs.
+    pub(crate) async fn bind_as(&self, dn: &str, password: &str) -> Result<(LdapResult, String), Error> {
+        let _turn = self.turn(&self.sign_ins).await?;
+        while let Some(link) = self.take_spare() {
+            match link.bind(dn, password).await {
+                Err(error) if error.is_lost() => {}
+                outcome => return self.settle_bind(link, outcome),
+            }
+        }
+        let link = self.servers.open(None).await?.link;
+        let outcome = link.bind(dn, password).await;
+        self.settle_bind(link, outcome)
+    }
+
+    async fn turn<'a>(&self, among: &'a Semaphore) -> Result<SemaphorePermit<'a>, Error> {
+        let turn = tokio::time::timeout(self.settings.operation_timeout, among.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(Error::Busy)
+    }
+
+    /// The shared connection, and whether it was there already.
+    async fn service(&self) -> Result<(Link, bool), Error> {
+        let seen = self.attempts.load(Ordering::Acquire);
+        let mut service = self.service.lock().await;
+        if let Some(link) = service.link.as_ref().filter(|link| !link.is_closed()) {
+            return Ok((link.clone(), true));
+        }
+        service.link = None;
+        // Those who waited while an attempt failed share its failure; in a queue each would wait for its own.
+        if let Some((error, attempt, at)) = &service.failure {
+            let refused = matches!(error, Error::ServiceAccount { .. });
+            if *attempt > seen || (refused && at.elapsed() < REFUSED_FOR) {
+                return Err(error.clone());
+            }
+        }
+        let outcome = self.servers.open(Some(&self.account)).await;
+        let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
+        match outcome {
+            Ok(Opened { link, .. }) => {
+                tracing::debug!(ldap.server = link.server(), "Connected to the directory");
+                *service = Service { link: Some(link.clone()), failure: None };
+                Ok((link, false))
+            }
+            Err(error) => {
+                service.failure = Some((error.clone(), attempt, Instant::now()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn settle<T>(&self, link: &Link, outcome: Result<T, Error>) -> Result<T, Error> {
+        if let Some(error) = outcome.as_ref().err().filter(|error| error.blames_server()) {
+            self.drop_service(link, Some(error)).await;
+        }
+        outcome
+    }
+
+    async fn drop_service(&self, link: &Link, blame: Option<&Error>) {
+        if let Some(error) = blame {
+            tracing::warn!(ldap.server = link.server(), %error, "A directory server failed");
+            self.servers.blame(link.server());
+        }
+        let mut service = self.service.lock().await;
+        if service.link.as_ref().is_some_and(|current| current.is_same(link)) {
+            service.link = None;
+        }
+    }
+
+    fn settle_bind(
+        &self,
+        link: Link,
+        outcome: Result<LdapResult, Error>,
+    ) -> Result<(LdapResult, String), Error> {
+        let server = link.server().to_owned();
+        match outcome {
+            Ok(answer) => {
+                let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+                if spare.len() < SPARE {
+                    spare.push(link);
+                }
+                Ok((answer, server))
+            }
+            Err(error) => {
+                self.servers.blame(&server);
+                Err(error)
+            }
+        }
+    }
+
+    fn take_spare(&self) -> Option<Link> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.retain(|link| !link.is_closed());
+        spare.pop()
+    }
+}

@@ -1,0 +1,37 @@
+//! Directory servers: who is in the organisation, and is this their password?
+//!
+//! A [`Connector`] knows an ordered list of LDAP servers and keeps a connection to one of them. It answers four
+//! questions: is the directory well ([`Connector::check`]), who is this ([`Connector::find`]), may they sign in
+//! ([`Connector::sign_in`]), and who is there at all ([`Connector::people`], [`Connector::groups`]). It promises that
+//! every answer comes within a time limit, that a partial list is never passed off as a whole one, and that nothing a
+//! server sends can bring the process down. What an employer does with the people is the employer's affair.
+
+mod connector;
+mod diagnostic;
+mod disabled;
+mod entry;
+mod error;
+mod filter;
+mod groups;
+mod guard;
+mod link;
+mod people;
+mod search;
+mod servers;
+mod settings;
+mod sign_in;
+mod trust;
+mod wire;
+
+pub use connector::{Connector, Health};
+pub use disabled::Disabled;
+pub use error::Error;
+pub use groups::{Group, GroupListing};
+pub use people::{Listing, Person, Skipped};
+pub use settings::{AttributeMap, Problem, Settings, SettingsError};
+pub use sign_in::SignIn;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

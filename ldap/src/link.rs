@@ -1,0 +1,146 @@
+//! A link: one connection, the library that speaks on it, and the tasks that carry its bytes.
+//!
+//! Library and relay run in tasks of their own. The library panics on some answers (an unexpected operation during a
+//! search, a malformed control); then its task ends, and the link is merely lost. Dropping the last clone ends both.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+
+use crate::error::Error;
+use crate::guard;
+use crate::settings::Server;
+use crate::wire::{self, Wire};
+
+/// An open connection. Clones share it; operations of clones run side by side, but a bind must be alone.
+#[derive(Clone)]
+pub(crate) struct Link {
+    ldap: Ldap,
+    server: Arc<str>,
+    limit: Duration,
+    ending: Arc<OnceLock<String>>,
+    tasks: Arc<JoinSet<()>>,
+}
+
+impl Link {
+    /// Connects to a server; `limit` then holds for every operation.
+    pub(crate) async fn open(
+        server: &Server,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+        connect_limit: Duration,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        let wire = wire::dial(server, tls, connect_limit).await?;
+        let unusable = |why: String| Error::Unreachable { server: server.url.clone(), why };
+        // The library wants a socket of its own; between that socket and the wire stands the guard.
+        let (ours, theirs) = UnixStream::pair().map_err(|error| unusable(error.to_string()))?;
+        let theirs = theirs.into_std().map_err(|error| unusable(error.to_string()))?;
+        let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(theirs));
+        let (driver, ldap) = LdapConnAsync::with_settings(settings, "ldapi:///")
+            .await
+            .map_err(|error| unusable(error.to_string()))?;
+        let ending = Arc::new(OnceLock::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(relay(wire, ours, Arc::clone(&ending)));
+        tasks.spawn(async {
+            // How the connection ended is told by the operation that it failed.
+            let _ = driver.drive().await;
+        });
+        Ok(Self { ldap, server: server.url.as_str().into(), limit, ending, tasks: Arc::new(tasks) })
+    }
+
+    /// Signs the connection in. The server's answer, good or bad, is the result.
+    pub(crate) async fn bind(&self, dn: &str, password: &str) -> Result<LdapResult, Error> {
+        let doing = "signing in";
+        let answer = self.ldap().with_timeout(self.limit).simple_bind(dn, password).await;
+        answer.map_err(|error| self.failure(doing, error))
+    }
+
+    /// A handle for one operation.
+    pub(crate) fn ldap(&self) -> Ldap {
+        self.ldap.clone()
+    }
+
+    /// The server as written in the settings.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The limit for one operation.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Whether it is known to have ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.ending.get().is_some() || self.ldap().is_closed()
+    }
+
+    /// Whether both are clones of one connection.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.tasks, &other.tasks)
+    }
+
+    /// Takes leave as RFC 4511 §4.3 asks, so that the server's log shows no broken connection.
+    pub(crate) async fn close(self) {
+        let goodbye = async {
+            let _ = self.ldap().unbind().await;
+            if let Ok(mut tasks) = Arc::try_unwrap(self.tasks) {
+                while tasks.join_next().await.is_some() {}
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+    }
+
+    /// What a library error means for the operation that met it.
+    pub(crate) fn failure(&self, doing: &'static str, error: LdapError) -> Error {
+        match error {
+            LdapError::Timeout { .. } => self.timed_out(doing),
+            LdapError::EndOfStream | LdapError::OpSend { .. } | LdapError::ResultRecv { .. } => {
+                let why = self.ending.get().cloned();
+                self.lost(
+                    doing,
+                    why.unwrap_or_else(|| "the server closed it or broke the protocol".to_owned()),
+                )
+            }
+            other => self.lost(doing, other.to_string()),
+        }
+    }
+
+    pub(crate) fn timed_out(&self, doing: &'static str) -> Error {
+        Error::TimedOut { server: self.server.to_string(), doing, limit: self.limit }
+    }
+
+    pub(crate) fn lost(&self, doing: &'static str, why: String) -> Error {
+        Error::Lost { server: self.server.to_string(), doing, why }
+    }
+}
+
+/// Carries bytes until either side ends, and notes how the server's side did.
+async fn relay(wire: Box<dyn Wire>, ours: UnixStream, ending: Arc<OnceLock<String>>) {
+    let (from_server, mut to_server) = tokio::io::split(wire);
+    let (mut from_library, mut to_library) = ours.into_split();
+    let down = async {
+        let mut from_server = BufReader::new(from_server);
+        let mut message = Vec::new();
+        loop {
+            match guard::read_message(&mut from_server, &mut message).await {
+                Ok(true) if to_library.write_all(&message).await.is_ok() => {}
+                Ok(_) => return "the server closed it".to_owned(),
+                Err(broken) => return broken.to_string(),
+            }
+        }
+    };
+    let up = async {
+        let _ = tokio::io::copy(&mut from_library, &mut to_server).await;
+        let _ = to_server.shutdown().await;
+    };
+    tokio::select! {
+        why = down => { let _ = ending.set(why); }
+        () = up => {}
+    }
+}

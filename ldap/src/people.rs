@@ -1,0 +1,282 @@
+//! People: entries of the directory, read with the attribute map.
+
+use std::collections::HashMap;
+
+use ldap3::Scope;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::connector::Connector;
+use crate::disabled::{self, Disabled};
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::filter;
+use crate::search::{Amount, Found, Search};
+use crate::settings::{AUTO, AttributeMap, Settings};
+
+/// One person as the directory has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The key that stays when everything else changes.
+    pub id: Uuid,
+    /// Where the entry stands today. Changes with a rename or a move.
+    pub dn: String,
+    /// What they type to sign in, as the directory writes it. Directories find it whatever its case.
+    pub login: String,
+    /// What others see; the login where the entry has no name.
+    pub name: String,
+    /// Mail address, the first one.
+    pub mail: Option<String>,
+    /// Position in the organisation.
+    pub title: Option<String>,
+    /// Names of the entries of their groups, where the server notes them with the person.
+    pub groups: Vec<String>,
+    /// Why the account may not be used, if so.
+    pub disabled: Option<Disabled>,
+}
+
+/// Everybody, and those who cannot be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// No two with the same id, or with the same login.
+    pub people: Vec<Person>,
+    /// Entries that are there but cannot be used: their accounts are not gone.
+    pub skipped: Vec<Skipped>,
+    /// Parts of the tree that other servers hold; they were not visited.
+    pub referrals: usize,
+}
+
+/// An entry that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name.
+    pub dn: String,
+    /// Its key, where that at least is readable.
+    pub id: Option<Uuid>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Connector {
+    /// The one person with this login, or nobody. `now` decides who has expired.
+    ///
+    /// Two entries with one login are [`Error::Malformed`]: neither can be told from the other.
+    pub async fn find(&self, login: &str, now: OffsetDateTime) -> Result<Option<Person>, Error> {
+        match self.look_up(login, now).await? {
+            Match::One(person) => Ok(Some(person)),
+            Match::None => Ok(None),
+            Match::Several(dn) => {
+                let why = format!("another entry has the login {login:?} too");
+                Err(Error::Malformed { dn, why })
+            }
+        }
+    }
+
+    /// Everybody that `user_filter` lets through. `now` decides who has expired.
+    ///
+    /// A list that the server did not finish is an error, never a short list.
+    pub async fn people(&self, now: OffsetDateTime) -> Result<Listing, Error> {
+        self.supervised("listing people", move |inner| async move {
+            let amount = Amount::All { page: inner.settings.page_size };
+            let search = people_search(&inner.settings, inner.settings.user_filter.clone(), amount);
+            let found = inner.search(&search).await?;
+            Ok(list(found, &inner.settings.attributes, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn look_up(&self, login: &str, now: OffsetDateTime) -> Result<Match, Error> {
+        if login.is_empty() || login.len() > LONGEST_LOGIN {
+            return Ok(Match::None);
+        }
+        let login = login.to_owned();
+        self.supervised("looking for a person", move |inner| async move {
+            let settings = &inner.settings;
+            let filter = filter::equals(&settings.user_filter, &settings.attributes.login, &login);
+            // The second one shows that there are several.
+            let mut found = inner.search(&people_search(settings, filter, Amount::AtMost(2))).await?;
+            if let Some(dn) = found.unreadable.pop() {
+                return Err(Error::Malformed { dn, why: "it is not readable".to_owned() });
+            }
+            let Some(entry) = found.entries.pop() else { return Ok(Match::None) };
+            if !found.entries.is_empty() {
+                return Ok(Match::Several(entry.dn));
+            }
+            match Person::read(&entry, &settings.attributes, now) {
+                Ok(person) => Ok(Match::One(person)),
+                Err(why) => Err(Error::Malformed { dn: entry.dn, why }),
+            }
+        })
+        .await
+    }
+}
+
+/// Who answers to a login.
+pub(crate) enum Match {
+    None,
+    One(Person),
+    Several(String),
+}
+
+const LONGEST_LOGIN: usize = 256;
+
+fn people_search(settings: &Settings, filter: String, amount: Amount) -> Search {
+    let map = &settings.attributes;
+    let mut attributes =
+        [&map.login, &map.name, &map.mail, &map.title, &map.groups].map(String::clone).to_vec();
+    attributes.extend(id_attributes(map).iter().map(|attribute| (*attribute).to_owned()));
+    attributes.extend(disabled::ATTRIBUTES.map(str::to_owned));
+    Search {
+        doing: "searching for people",
+        base: settings.base.clone(),
+        scope: Scope::Subtree,
+        filter,
+        attributes,
+        amount,
+    }
+}
+
+/// Where the key may stand. 389 Directory Server always has `nsUniqueId` and may gain `entryUUID` later; in this order
+/// such a change changes nobody's key.
+pub(crate) fn id_attributes(map: &AttributeMap) -> Vec<&str> {
+    if map.id.eq_ignore_ascii_case(AUTO) {
+        vec!["nsUniqueId", "objectGUID", "entryUUID"]
+    } else {
+        vec![&map.id]
+    }
+}
+
+pub(crate) fn read_id(entry: &Entry, map: &AttributeMap) -> Result<Option<Uuid>, String> {
+    for attribute in id_attributes(map) {
+        if let Some(id) = entry.id(attribute)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+impl Person {
+    fn read(entry: &Entry, map: &AttributeMap, now: OffsetDateTime) -> Result<Self, String> {
+        if entry.dn.is_empty() {
+            return Err("it has no name".to_owned());
+        }
+        let id =
+            read_id(entry, map)?.ok_or_else(|| format!("it has no {}", id_attributes(map).join(" or ")))?;
+        let login = login(entry, map)?;
+        let name = entry.text(&map.name)?.unwrap_or_else(|| login.clone());
+        Ok(Self {
+            id,
+            dn: entry.dn.clone(),
+            name,
+            mail: entry.text(&map.mail)?,
+            // Nobody should be locked out for a badly written title.
+            title: entry.text(&map.title).ok().flatten(),
+            groups: entry.texts(&map.groups),
+            disabled: Disabled::judge(entry, now)?,
+            login,
+        })
+    }
+}
+
+/// The login; of several, the one that the entry is named by, so that it does not change with the server's mood.
+fn login(entry: &Entry, map: &AttributeMap) -> Result<String, String> {
+    let mut logins = entry.texts(&map.login);
+    logins.sort();
+    let named = |login: &&String| {
+        let start = format!("{}={login},", map.login).to_lowercase();
+        entry.dn.to_lowercase().starts_with(&start)
+    };
+    let chosen = match logins.iter().find(named).or(logins.first()) {
+        Some(login) if logins.len() > 1 => Some(login.trim().to_owned()),
+        _ => entry.text(&map.login)?,
+    };
+    let login = chosen.filter(|login| !login.is_empty()).ok_or_else(|| format!("it has no {}", map.login))?;
+    if login.len() > LONGEST_LOGIN || login.chars().any(char::is_control) {
+        return Err(format!("{} is too long or holds control characters", map.login));
+    }
+    Ok(login)
+}
+
+fn list(found: Found, map: &AttributeMap, now: OffsetDateTime) -> Listing {
+    let mut listing = Listing { referrals: found.referrals, ..Listing::default() };
+    for dn in found.unreadable {
+        listing.skipped.push(Skipped { dn, id: None, why: "it is not readable".to_owned() });
+    }
+    let mut people = Vec::with_capacity(found.entries.len());
+    for entry in found.entries {
+        match Person::read(&entry, map, now) {
+            Ok(person) => people.push(person),
+            Err(why) => {
+                let id = read_id(&entry, map).ok().flatten();
+                listing.skipped.push(Skipped { dn: entry.dn, id, why });
+            }
+        }
+    }
+    let mut ids = HashMap::new();
+    let mut logins = HashMap::new();
+    for person in &people {
+        *ids.entry(person.id).or_insert(0) += 1;
+        *logins.entry(person.login.to_lowercase()).or_insert(0) += 1;
+    }
+    // Which of two is meant cannot be known, and a guess could hand somebody's messages to somebody else.
+    for person in people {
+        let twice = if ids.get(&person.id).is_some_and(|count| *count > 1) {
+            Some(format!("another entry has the id {} too", person.id))
+        } else if logins.get(&person.login.to_lowercase()).is_some_and(|count| *count > 1) {
+            Some(format!("another entry has the login {:?} too", person.login))
+        } else {
+            None
+        };
+        match twice {
+            Some(why) => listing.skipped.push(Skipped { dn: person.dn, id: Some(person.id), why }),
+            None => listing.people.push(person),
+        }
+    }
+    listing
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+
+    fn entry(uid: &str, id: &str) -> Entry {
+        let dn = format!("uid={uid},ou=people");
+        Entry::of(&dn, &[("uid", uid.as_bytes()), ("cn", b"Some Body"), ("entryUUID", id.as_bytes())])
+    }
+
+    #[test]
+    fn entries_that_cannot_be_used_are_skipped_and_named() {
+        let ids = ["1", "2", "3", "4"].map(|digit| format!("00000000-0000-4000-8000-00000000000{digit}"));
+        let entries = vec![
+            entry("alice", &ids[0]),
+            Entry::of("cn=no login", &[("entryUUID", ids[1].as_bytes())]),
+            Entry::of("cn=no id", &[("uid", b"x")]),
+            Entry::of("cn=bad", &[("uid", b"\xff\xfe"), ("entryUUID", ids[1].as_bytes())]),
+            entry("twin", &ids[2]),
+            entry("Twin", &ids[3]),
+            entry("one", &ids[1]),
+            entry("other", &ids[1]),
+        ];
+        let found = Found { entries, unreadable: vec!["cn=broken".to_owned()], referrals: 1 };
+        let listing = list(found, &AttributeMap::default(), NOW);
+        assert_eq!(listing.people.iter().map(|p| p.login.as_str()).collect::<Vec<_>>(), ["alice"]);
+        assert_eq!(listing.skipped.len(), 8);
+        assert!(listing.skipped.iter().all(|skipped| !skipped.why.is_empty() && !skipped.dn.is_empty()));
+        assert_eq!(listing.skipped[1].id.unwrap().to_string(), ids[1]);
+    }
+
+    #[test]
+    fn of_several_logins_the_entrys_own_counts() {
+        let mut attributes: Vec<(&str, &[u8])> = vec![("uid", b"a.adams"), ("uid", b"alice")];
+        for dn in ["UID=Alice,ou=people", "cn=x"] {
+            let expected = if dn == "cn=x" { "a.adams" } else { "alice" };
+            assert_eq!(login(&Entry::of(dn, &attributes), &AttributeMap::default()).unwrap(), expected);
+            attributes.reverse();
+            assert_eq!(login(&Entry::of(dn, &attributes), &AttributeMap::default()).unwrap(), expected);
+        }
+    }
+}

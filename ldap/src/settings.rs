@@ -1,0 +1,311 @@
+//! What an administrator says about the directory, and what is wrong with it.
+//!
+//! Everything is looked at once, when the connector is made: the [`SettingsError`] lists every problem with its key.
+//! What passes is kept parsed, so that later code never meets a bad server name or filter.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+
+use crate::filter;
+
+/// Where the directory is and how to read it. [`Settings::default`] names no server; every other value is usable.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `ldaps://host[:port]` or `ldap://host[:port]`, the preferred one first.
+    pub servers: Vec<String>,
+    /// Whether `ldap://` connections are turned into TLS before anything else is said (RFC 4511 §4.14).
+    pub starttls: bool,
+    /// Whether passwords may cross a network unencrypted. Loopback may always.
+    pub allow_plain: bool,
+    /// PEM file of the authorities that vouch for the servers; without it those of the operating system.
+    pub ca_file: Option<PathBuf>,
+    /// Name of the service account that searches. Empty means anonymous.
+    pub bind_dn: String,
+    /// Everybody is at or below this entry.
+    pub base: String,
+    /// Which entries are people (RFC 4515).
+    pub user_filter: String,
+    /// Which entries are groups (RFC 4515). Without it there are none.
+    pub group_filter: Option<String>,
+    /// Which attribute says what.
+    pub attributes: AttributeMap,
+    /// How many entries to ask for at a time when listing (RFC 2696). Active Directory allows 1000.
+    pub page_size: u32,
+    /// Limit for reaching one server, its TLS handshake included.
+    pub connect_timeout: Duration,
+    /// Limit for one operation: a bind, a search, one page of a listing.
+    pub operation_timeout: Duration,
+}
+
+/// The attributes that carry what a [`Person`](crate::Person) has.
+#[derive(Clone, Debug)]
+pub struct AttributeMap {
+    /// What people type to sign in. Active Directory: `sAMAccountName` or `userPrincipalName`.
+    pub login: String,
+    /// What others see.
+    pub name: String,
+    /// Mail address.
+    pub mail: String,
+    /// Position in the organisation.
+    pub title: String,
+    /// Names of the groups one is in.
+    pub groups: String,
+    /// The key that survives every rename. `auto` takes what the server has: `nsUniqueId`, `objectGUID` or `entryUUID`.
+    pub id: String,
+}
+
+/// Every problem of the settings, at least one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problems.iter().map(|p| format!("{}: {}", p.key, p.what)).collect::<Vec<_>>().join("\n"))]
+pub struct SettingsError {
+    /// In the order of the keys.
+    pub problems: Vec<Problem>,
+}
+
+/// One key and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Name of the field of [`Settings`]; attributes are `attributes.NAME`.
+    pub key: &'static str,
+    /// What is wrong and what to write instead.
+    pub what: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            starttls: true,
+            allow_plain: false,
+            ca_file: None,
+            bind_dn: String::new(),
+            base: String::new(),
+            user_filter: "(objectClass=inetOrgPerson)".to_owned(),
+            group_filter: None,
+            attributes: AttributeMap::default(),
+            page_size: 500,
+            connect_timeout: Duration::from_secs(3),
+            operation_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for AttributeMap {
+    fn default() -> Self {
+        let [login, name, mail, title, groups, id] =
+            ["uid", "cn", "mail", "title", "memberOf", AUTO].map(str::to_owned);
+        Self { login, name, mail, title, groups, id }
+    }
+}
+
+/// The value of [`AttributeMap::id`] that leaves the choice to us.
+pub(crate) const AUTO: &str = "auto";
+
+/// One server as the wire needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) name: ServerName<'static>,
+    pub(crate) security: Security,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Security {
+    Ldaps,
+    StartTls,
+    Plain,
+}
+
+impl Settings {
+    /// Looks at every key; the servers come back parsed.
+    pub(crate) fn parse(&self) -> Result<Vec<Server>, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut say = |key, what: String| problems.push(Problem { key, what });
+
+        let mut servers = Vec::new();
+        for url in &self.servers {
+            match self.server(url) {
+                Ok(server) => servers.push(server),
+                Err(what) => say("servers", what),
+            }
+        }
+        if self.servers.is_empty() {
+            say("servers", "name at least one server, such as \"ldaps://dc1.corp.example\"".to_owned());
+        }
+        if self.base.trim().is_empty() {
+            say("base", "name the entry below which people are, such as \"dc=corp,dc=example\"".to_owned());
+        }
+        if let Err(what) = filter::check(&self.user_filter) {
+            say("user_filter", what);
+        }
+        if let Some(Err(what)) = self.group_filter.as_deref().map(filter::check) {
+            say("group_filter", what);
+        }
+        for (key, attribute) in self.attributes.keys() {
+            if !is_attribute(attribute) {
+                say(
+                    key,
+                    format!(
+                        "\"{attribute}\" is not an attribute name: letters, digits and hyphens (RFC 4512 §1.4)"
+                    ),
+                );
+            }
+        }
+        if !(1..=100_000).contains(&self.page_size) {
+            say("page_size", format!("{} is outside 1 to 100000; 500 suits every server", self.page_size));
+        }
+        for (key, limit) in
+            [("connect_timeout", self.connect_timeout), ("operation_timeout", self.operation_timeout)]
+        {
+            if limit.is_zero() || limit > LONGEST {
+                say(key, "write a time above zero and up to five minutes, such as \"10s\"".to_owned());
+            }
+        }
+        if problems.is_empty() { Ok(servers) } else { Err(problems) }
+    }
+
+    fn server(&self, url: &str) -> Result<Server, String> {
+        let example = "write \"ldaps://host\" or \"ldap://host:port\"";
+        let (scheme, rest) =
+            url.split_once("://").ok_or_else(|| format!("\"{url}\" is not a server: {example}"))?;
+        let tls = match scheme.to_ascii_lowercase().as_str() {
+            "ldaps" => true,
+            "ldap" => false,
+            _ => return Err(format!("\"{url}\": {scheme} is not a way to a directory; {example}")),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) =
+            split_port(rest).ok_or_else(|| format!("\"{url}\": the port is not a number; {example}"))?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| format!("\"{url}\": \"{host}\" is neither a host name nor an address; {example}"))?;
+        let security = match (tls, self.starttls) {
+            (true, _) => Security::Ldaps,
+            (false, true) => Security::StartTls,
+            (false, false) if self.allow_plain || is_loopback(host) => Security::Plain,
+            (false, false) => {
+                return Err(format!(
+                    "\"{url}\" would send passwords unencrypted: use ldaps://, set starttls = true, or accept the risk \
+                     with allow_plain = true"
+                ));
+            }
+        };
+        let port = port.unwrap_or(if tls { 636 } else { 389 });
+        Ok(Server { url: url.to_owned(), host: host.to_owned(), port, name, security })
+    }
+}
+
+const LONGEST: Duration = Duration::from_secs(300);
+
+impl AttributeMap {
+    fn keys(&self) -> [(&'static str, &str); 6] {
+        [
+            ("attributes.login", &self.login),
+            ("attributes.name", &self.name),
+            ("attributes.mail", &self.mail),
+            ("attributes.title", &self.title),
+            ("attributes.groups", &self.groups),
+            ("attributes.id", &self.id),
+        ]
+    }
+}
+
+/// `host`, `host:port`, `[address]` or `[address]:port`; an IPv6 address keeps its colons inside the brackets.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(inside) => {
+            let (host, after) = inside.split_once(']')?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    match port {
+        None => Some((host, None)),
+        Some(port) => port.parse().ok().filter(|port| *port != 0).map(|port| (host, Some(port))),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// An attribute description without options, or an OID (RFC 4512 §2.5).
+fn is_attribute(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let oid = name.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit()));
+    oid || (plain && name.starts_with(|first: char| first.is_ascii_alphabetic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Settings {
+        Settings {
+            servers: vec!["ldaps://dc1.corp.example".to_owned()],
+            base: "dc=corp,dc=example".to_owned(),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_with_its_key() {
+        let problems = Settings {
+            servers: vec!["http://dc1".to_owned(), "ldap://dc2:none".to_owned()],
+            user_filter: "(uid=a".to_owned(),
+            page_size: 0,
+            operation_timeout: Duration::ZERO,
+            attributes: AttributeMap { login: "uid)(x".to_owned(), ..AttributeMap::default() },
+            ..Settings::default()
+        }
+        .parse()
+        .unwrap_err();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key).collect();
+        assert_eq!(
+            keys,
+            [
+                "servers",
+                "servers",
+                "base",
+                "user_filter",
+                "attributes.login",
+                "page_size",
+                "operation_timeout"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_password_leaves_the_host_unencrypted_only_when_asked() {
+        let plain = |server: &str, allow_plain| {
+            Settings { servers: vec![server.to_owned()], starttls: false, allow_plain, ..good() }.parse()
+        };
+        assert!(plain("ldap://dc1.corp.example", false).unwrap_err()[0].what.contains("allow_plain"));
+        assert_eq!(plain("ldap://dc1.corp.example", true).unwrap()[0].security, Security::Plain);
+        assert_eq!(plain("ldap://127.0.0.1:3890", false).unwrap()[0].port, 3890);
+        assert_eq!(plain("ldap://[::1]", false).unwrap()[0].host, "::1");
+    }
+
+    #[test]
+    fn ports_follow_the_scheme() {
+        let parsed =
+            |url: &str| Settings { servers: vec![url.to_owned()], ..good() }.parse().unwrap().remove(0);
+        assert_eq!((parsed("ldaps://a/").port, parsed("ldaps://a/").security), (636, Security::Ldaps));
+        assert_eq!((parsed("LDAP://a").port, parsed("ldap://a").security), (389, Security::StartTls));
+        assert_eq!(parsed("ldaps://[2001:db8::1]:6360").port, 6360);
+    }
+
+    #[test]
+    fn oids_and_names_are_attributes_and_filters_are_not() {
+        assert!(is_attribute("uid") && is_attribute("2.5.4.3") && is_attribute("x-login"));
+        assert!(!is_attribute("") && !is_attribute("uid=*") && !is_attribute("1a") && !is_attribute("a b"));
+    }
+}

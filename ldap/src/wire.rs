@@ -1,0 +1,111 @@
+//! The wire: a connection to one server, encrypted before anything is said on it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldap3::asn1::{PL, StructureTag, parse_tag, parse_uint};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::diagnostic;
+use crate::error::Error;
+use crate::guard;
+use crate::settings::{Security, Server};
+
+/// Bytes in both directions, whatever carries them.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<W: AsyncRead + AsyncWrite + Send + Unpin> Wire for W {}
+
+/// Connects within `limit`: name, TCP, StartTLS where it is wanted, TLS handshake.
+pub(crate) async fn dial(
+    server: &Server,
+    tls: Option<&Arc<rustls::ClientConfig>>,
+    limit: Duration,
+) -> Result<Box<dyn Wire>, Error> {
+    let whole = async {
+        let mut tcp = connect(server, limit)
+            .await
+            .map_err(|error| Error::Unreachable { server: server.url.clone(), why: error.to_string() })?;
+        if server.security == Security::StartTls {
+            start_tls(server, &mut tcp).await?;
+        }
+        let wire: Box<dyn Wire> = match (server.security, tls) {
+            (Security::Plain, _) => Box::new(tcp),
+            (_, Some(tls)) => Box::new(
+                TlsConnector::from(Arc::clone(tls))
+                    .connect(server.name.clone(), tcp)
+                    .await
+                    .map_err(|error| Error::Tls { server: server.url.clone(), why: error.to_string() })?,
+            ),
+            (_, None) => {
+                return Err(Error::Tls { server: server.url.clone(), why: "no authorities".to_owned() });
+            }
+        };
+        Ok(wire)
+    };
+    match tokio::time::timeout(limit, whole).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::TimedOut { server: server.url.clone(), doing: "connecting", limit }),
+    }
+}
+
+/// Tries each address of the host. They share the time, so that one dead address cannot use up all of it.
+async fn connect(server: &Server, limit: Duration) -> io::Result<TcpStream> {
+    let addresses: Vec<_> = tokio::net::lookup_host((server.host.as_str(), server.port)).await?.collect();
+    let share = limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                // A firewall that forgets an idle connection would otherwise cost the next sign-in its whole limit.
+                SockRef::from(&stream)
+                    .set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer")),
+        }
+    }
+    Err(last)
+}
+
+/// Asks for TLS (RFC 4511 §4.14). Exactly one message is read, so nothing that an attacker sent in clear text after it
+/// can be taken for something said under TLS.
+async fn start_tls(server: &Server, tcp: &mut TcpStream) -> Result<(), Error> {
+    let lost = |why: String| Error::Lost { server: server.url.clone(), doing: "asking for StartTLS", why };
+    tcp.write_all(START_TLS).await.map_err(|error| lost(error.to_string()))?;
+    let mut message = Vec::new();
+    match guard::read_message(tcp, &mut message).await {
+        Ok(true) => {}
+        Ok(false) => return Err(lost("the server closed it".to_owned())),
+        Err(broken) => return Err(lost(broken.to_string())),
+    }
+    match extended_response(&message) {
+        Some((0, _)) => Ok(()),
+        Some((code, text)) => Err(Error::StartTls { server: server.url.clone(), code, text }),
+        None => Err(lost("the answer is not one to StartTLS".to_owned())),
+    }
+}
+
+/// Message 1, ExtendedRequest, requestName 1.3.6.1.4.1.1466.20037.
+const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+
+/// Result code and text of an ExtendedResponse, `[APPLICATION 24]`.
+fn extended_response(message: &[u8]) -> Option<(u32, String)> {
+    let (_, message) = parse_tag(message).ok()?;
+    let PL::C(parts) = message.payload else { return None };
+    let response = parts.into_iter().nth(1).filter(|part| part.id == 24)?;
+    let PL::C(fields) = response.payload else { return None };
+    let primitive = |field: Option<&StructureTag>| match field.map(|field| &field.payload) {
+        Some(PL::P(bytes)) => Some(bytes.clone()),
+        _ => None,
+    };
+    let code = primitive(fields.first())?;
+    let (_, code) = parse_uint(&code).ok()?;
+    let text = primitive(fields.get(2))?;
+    Some((u32::try_from(code).ok()?, diagnostic::clean(&String::from_utf8_lossy(&text))))
+}

@@ -1,0 +1,336 @@
+//! The craft against a real OpenLDAP server, and against servers that misbehave on purpose.
+
+#[path = "../../src/tests/town/slapd.rs"]
+mod slapd;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chancery_ldap::{Connector, Disabled, Error, Settings, SignIn};
+use slapd::{Options, Slapd};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use zeroize::Zeroizing;
+
+const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+
+/// A server's yes to the first message, a bind.
+const BOUND: &[u8] = b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00";
+
+fn settings(slapd: &Slapd) -> Settings {
+    Settings {
+        servers: vec![slapd.ldaps_url.clone()],
+        ca_file: Some(slapd.ca_pem.clone()),
+        bind_dn: slapd.service_dn.clone(),
+        base: slapd.base.to_owned(),
+        group_filter: Some("(objectClass=groupOfNames)".to_owned()),
+        ..Settings::default()
+    }
+}
+
+fn connector(slapd: &Slapd, settings: Settings) -> Connector {
+    Connector::new(settings, Zeroizing::new(slapd.service_password.to_owned())).expect("good settings")
+}
+
+/// A directory with one person, `alice`, whose password is `wonderland`.
+fn with_alice() -> (Slapd, String) {
+    let slapd = Slapd::start(Options::default());
+    let id = slapd.add_person("alice", "Alice Adams", "alice@corp.example", "wonderland");
+    (slapd, id)
+}
+
+#[tokio::test]
+async fn a_person_signs_in_over_ldaps_over_starttls_and_in_clear_text_on_loopback() {
+    let (slapd, id) = with_alice();
+    let starttls = Settings { servers: vec![slapd.url.clone()], ..settings(&slapd) };
+    let by_name = slapd.ldaps_url.replace("127.0.0.1", "localhost");
+    let ways = [
+        (settings(&slapd), "TLS"),
+        (Settings { servers: vec![by_name], ..settings(&slapd) }, "TLS"),
+        (starttls.clone(), "StartTLS"),
+        (Settings { starttls: false, ca_file: None, ..starttls }, "not encrypted"),
+    ];
+    for (settings, security) in ways {
+        let connector = connector(&slapd, settings);
+        let health = connector.check().await.unwrap();
+        assert_eq!(health.security, security);
+        assert!(health.sees_people && health.pages && health.pushes_changes && health.tried.is_empty());
+        let SignIn::Accepted(alice) = connector.sign_in("alice", "wonderland", NOW).await.unwrap() else {
+            panic!("refused over {security}");
+        };
+        assert_eq!(alice.id.to_string(), id);
+        assert_eq!((alice.login.as_str(), alice.name.as_str()), ("alice", "Alice Adams"));
+        assert_eq!((alice.mail.as_deref(), alice.disabled), (Some("alice@corp.example"), None));
+        assert_eq!(connector.find("ALICE", NOW).await.unwrap(), Some(alice));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_hears_no_password() {
+    let (slapd, _) = with_alice();
+    let (stranger, _) = with_alice();
+    // The authorities of the system do not know this one either.
+    for ca_file in [Some(stranger.ca_pem.clone()), None] {
+        for server in [&slapd.ldaps_url, &slapd.url] {
+            let settings =
+                Settings { servers: vec![server.clone()], ca_file: ca_file.clone(), ..settings(&slapd) };
+            let error = connector(&slapd, settings).sign_in("alice", "wonderland", NOW).await.unwrap_err();
+            assert!(
+                matches!(&error, Error::Tls { why, .. } if why.contains("invalid peer certificate")),
+                "{error}"
+            );
+            assert!(error.to_string().contains("ca_file"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_no_has_its_own_name() {
+    let (slapd, _) = with_alice();
+    slapd.add_person("bob", "Bob Brown", "bob@corp.example", "builder");
+    let connector = connector(&slapd, settings(&slapd));
+    let answer = async |login: &str, password: &str| connector.sign_in(login, password, NOW).await.unwrap();
+
+    assert!(matches!(answer("alice", "Wonderland").await, SignIn::WrongPassword { .. }));
+    assert!(matches!(answer("alice", "").await, SignIn::WrongPassword { .. }));
+    assert_eq!(answer("nobody", "wonderland").await, SignIn::Unknown);
+    assert_eq!(answer("", "wonderland").await, SignIn::Unknown);
+    for hostile in [
+        "*",
+        "*)(uid=*",
+        "alice)(uid=*))(|(uid=*",
+        "al*",
+        "alice\0",
+        "\\61lice",
+        "alice,ou=people",
+        "ä\u{202e}(",
+    ] {
+        assert_eq!(answer(hostile, "wonderland").await, SignIn::Unknown, "{hostile}");
+    }
+    assert_eq!(answer(&"a".repeat(1 << 20), "wonderland").await, SignIn::Unknown);
+
+    slapd.disable("alice");
+    let SignIn::Disabled(alice) = answer("alice", "wonderland").await else {
+        panic!("a locked account signed in")
+    };
+    assert_eq!(alice.disabled, Some(Disabled::PwdAccountLockedTime));
+    slapd.enable("alice");
+    assert!(matches!(answer("alice", "wonderland").await, SignIn::Accepted(_)));
+
+    slapd.modify_ldif(&format!("dn: {}\nchangetype: modify\nadd: uid\nuid: alice\n", slapd.person_dn("bob")));
+    assert_eq!(answer("alice", "wonderland").await, SignIn::Ambiguous);
+    assert!(matches!(connector.find("alice", NOW).await, Err(Error::Malformed { .. })));
+    slapd.remove("bob");
+    assert_eq!(answer("bob", "builder").await, SignIn::Unknown);
+}
+
+#[tokio::test]
+async fn twelve_hundred_people_are_listed_whole_or_not_at_all() {
+    let (slapd, id) = with_alice();
+    slapd.add_people("p", 1_199);
+    slapd.add_group("ops", &["alice", "p0007"]);
+    slapd.disable("p0000");
+    // A person whose only name is not UTF-8 cannot be stored by slapd; one without a login can.
+    slapd.modify_ldif(&format!(
+        "dn: cn=Nameless,ou=people,{}\nchangetype: add\nobjectClass: inetOrgPerson\ncn: Nameless\nsn: N\n",
+        slapd.base
+    ));
+    for page_size in [100, 500, 5_000] {
+        let connector = connector(&slapd, Settings { page_size, ..settings(&slapd) });
+        let listing = connector.people(NOW).await.unwrap();
+        assert_eq!(listing.people.len(), 1_200, "in pages of {page_size}");
+        assert_eq!(listing.skipped.len(), 1);
+        assert!(listing.skipped[0].dn.starts_with("cn=Nameless") && listing.skipped[0].why.contains("uid"));
+        let alice = listing.people.iter().find(|person| person.login == "alice").unwrap();
+        assert_eq!((alice.id.to_string(), alice.groups.len()), (id.clone(), 1));
+        assert_eq!(listing.people.iter().filter(|person| person.disabled.is_some()).count(), 1);
+        let groups = connector.groups().await.unwrap().groups;
+        assert_eq!((groups.len(), groups[0].name.as_str(), groups[0].members.len()), (1, "ops", 2));
+    }
+    let limited = Settings { bind_dn: slapd.limited_dn.clone(), page_size: 100, ..settings(&slapd) };
+    let error = connector(&slapd, limited).people(NOW).await.unwrap_err();
+    assert!(matches!(error, Error::Partial { code: 4, .. }), "{error}");
+    assert!(error.to_string().contains("limits for the service account"), "{error}");
+
+    let elsewhere = Settings { base: format!("ou=absent,{}", slapd.base), ..settings(&slapd) };
+    let error = connector(&slapd, elsewhere).people(NOW).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { code: 32, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
+    let (mut slapd, _) = with_alice();
+    let connector = connector(&slapd, settings(&slapd));
+    assert!(matches!(connector.sign_in("alice", "wonderland", NOW).await, Ok(SignIn::Accepted(_))));
+    slapd.stop();
+    assert!(matches!(connector.sign_in("alice", "wonderland", NOW).await, Err(Error::Unreachable { .. })));
+    assert!(connector.people(NOW).await.is_err());
+    slapd.start_again();
+    assert!(matches!(connector.sign_in("alice", "wonderland", NOW).await, Ok(SignIn::Accepted(_))));
+    // Restarted while nobody looked: the dead connections are replaced before anybody notices.
+    slapd.stop();
+    slapd.start_again();
+    assert!(matches!(connector.sign_in("alice", "wonderland", NOW).await, Ok(SignIn::Accepted(_))));
+    assert_eq!(connector.people(NOW).await.unwrap().people.len(), 1);
+}
+
+#[tokio::test]
+async fn the_second_server_answers_when_the_first_is_down_or_silent() {
+    let (slapd, _) = with_alice();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for first in [format!("ldaps://{dead}"), format!("ldaps://{}", silent.local_addr().unwrap())] {
+        let connect_timeout = Duration::from_millis(400);
+        let servers = vec![first, slapd.ldaps_url.clone()];
+        let connector = connector(&slapd, Settings { servers, connect_timeout, ..settings(&slapd) });
+        assert!(matches!(connector.sign_in("alice", "wonderland", NOW).await, Ok(SignIn::Accepted(_))));
+        // The failed one rests: nobody waits for it again.
+        let asked = Instant::now();
+        for _ in 0..3 {
+            assert!(matches!(connector.sign_in("alice", "wonderland", NOW).await, Ok(SignIn::Accepted(_))));
+        }
+        assert!(asked.elapsed() < connect_timeout, "{:?}", asked.elapsed());
+        let health = connector.check().await.unwrap();
+        assert_eq!((health.server.as_str(), health.tried.len()), (slapd.ldaps_url.as_str(), 1));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_service_account_is_said_so_and_not_tried_until_it_is_locked() {
+    let (slapd, _) = with_alice();
+    slapd.modify_ldif(&format!(
+        "dn: cn=default,ou=policies,{}\nchangetype: modify\nreplace: pwdMaxFailure\npwdMaxFailure: 2\n",
+        slapd.base
+    ));
+    let wrong = Connector::new(settings(&slapd), Zeroizing::new("mistyped".to_owned())).unwrap();
+    for _ in 0..3 {
+        let error = wrong.sign_in("alice", "wonderland", NOW).await.unwrap_err();
+        assert!(matches!(error, Error::ServiceAccount { code: 49, .. }), "{error}");
+        assert!(
+            error.to_string().contains("bind_password") && !error.to_string().contains("mistyped"),
+            "{error}"
+        );
+    }
+    // The server heard the wrong password once, and would have locked the account at the second time.
+    let right = connector(&slapd, settings(&slapd));
+    assert!(matches!(right.sign_in("alice", "wonderland", NOW).await, Ok(SignIn::Accepted(_))));
+}
+
+#[tokio::test]
+async fn two_thousand_people_sign_in_at_once() {
+    let slapd = Slapd::start(Options::default());
+    slapd.add_people("p", 2_000);
+    let connector = connector(&slapd, settings(&slapd));
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..2_000 {
+        let connector = connector.clone();
+        tasks.spawn(async move {
+            let login = format!("p{number:04}");
+            let password = if number % 2 == 0 { login.as_str() } else { "wrong" };
+            (number, login.clone(), connector.sign_in(&login, password, NOW).await.unwrap())
+        });
+    }
+    while let Some(outcome) = tasks.join_next().await {
+        match outcome.unwrap() {
+            (number, login, SignIn::Accepted(person)) => assert!(number % 2 == 0 && person.login == login),
+            (number, login, answer) => assert!(number % 2 == 1, "{login}: {answer}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_no_more_than_the_limit() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let limit = Duration::from_millis(300);
+    for (server, starttls) in [
+        (format!("ldaps://{address}"), true),
+        (format!("ldap://{address}"), true),
+        (format!("ldap://{address}"), false),
+    ] {
+        let asked = Instant::now();
+        let error = hostile(&server, starttls, limit).find("alice", NOW).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+        assert!(asked.elapsed() >= limit && asked.elapsed() < limit * 4, "{:?}", asked.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_the_protocol_is_a_lost_connection() {
+    let deep = |levels: usize| {
+        let mut bytes = Vec::new();
+        for _ in 0..levels {
+            bytes.extend((bytes.len() as u32).to_le_bytes());
+            bytes.extend([0x84, 0x30]);
+        }
+        bytes.reverse();
+        bytes
+    };
+    let answers: [(&str, Vec<u8>); 7] = [
+        ("an extended response to a search", vec![0x30, 0x0c, 2, 1, 2, 0x78, 7, 10, 1, 0, 4, 0, 4, 0]),
+        ("an empty message", vec![0x30, 0]),
+        ("a result without parts", vec![0x30, 5, 2, 1, 2, 0x65, 0]),
+        ("a result whose text is not UTF-8", vec![0x30, 0x0d, 2, 1, 2, 0x65, 8, 10, 1, 0, 4, 0, 4, 1, 0xff]),
+        ("half a gigabyte", vec![0x30, 0x84, 0x20, 0, 0, 0]),
+        ("a nest of a hundred thousand", deep(100_000)),
+        ("a web page", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+    ];
+    for (what, answer) in answers {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ldap://{}", server.local_addr().unwrap());
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut request = [0; 4096];
+            for reply in [BOUND, &answer] {
+                let _ = stream.read(&mut request);
+                let _ = stream.write_all(reply);
+            }
+            // Held open until the other side has had enough.
+            let _ = stream.read(&mut request);
+        });
+        let connector = hostile(&url, false, Duration::from_secs(5));
+        let error = connector.find("alice", NOW).await.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{what}: {error}");
+        serving.join().unwrap();
+        assert!(matches!(connector.find("alice", NOW).await, Err(Error::Unreachable { .. })), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_whose_end_never_came_is_an_error() {
+    const ALICE: &[u8] = b"\x30\x0d\x02\x01\x02\x64\x08\x04\x04cn=a\x30\x00";
+    const BUSY: &[u8] = b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x33\x04\x00\x04\x00";
+    for end in [&b""[..], BUSY] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ldap://{}", server.local_addr().unwrap());
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(BOUND);
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(&[ALICE, end].concat());
+        });
+        let error = hostile(&url, false, Duration::from_secs(5)).people(NOW).await.unwrap_err();
+        match end {
+            BUSY => assert!(matches!(error, Error::Partial { code: 51, received: 1, .. }), "{error}"),
+            _ => assert!(matches!(error, Error::Lost { .. }), "{error}"),
+        }
+        serving.join().unwrap();
+    }
+}
+
+fn hostile(server: &str, starttls: bool, limit: Duration) -> Connector {
+    let settings = Settings {
+        servers: vec![server.to_owned()],
+        starttls,
+        bind_dn: "cn=chancery".to_owned(),
+        base: "dc=corp,dc=example".to_owned(),
+        connect_timeout: limit,
+        operation_timeout: limit,
+        ..Settings::default()
+    };
+    Connector::new(settings, Zeroizing::new("secret".to_owned())).expect("good settings")
+}

@@ -1,0 +1,153 @@
+//! Certificates: the ledger, enrolment and revocation.
+
+use axum::extract::{Path, Query, State};
+use axum::response::Json;
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Answer, House, Refused};
+use crate::enrollment::{self, Enrolled, Refused as Why, Request};
+use crate::principal::Principal;
+use crate::store::Certificate;
+use crate::time::{self, Timestamp};
+
+/// A line of the ledger as lists show it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CertificateView {
+    pub(crate) serial: String,
+    /// The account's name, or the house's own for what it keeps for itself.
+    pub(crate) account: String,
+    pub(crate) profile: String,
+    /// `intended`, `active`, `expired` or `revoked`.
+    pub(crate) state: &'static str,
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+    pub(crate) created_at: Timestamp,
+    pub(crate) reason: Option<String>,
+    pub(crate) revoked_at: Option<Timestamp>,
+}
+
+impl CertificateView {
+    pub(crate) fn of(line: &Certificate, now: Timestamp) -> Self {
+        use crate::store::CertificateState::Revoked;
+        let expired = line.state != Revoked && line.not_after <= now;
+        Self {
+            serial: line.serial.clone(),
+            account: line.name.clone(),
+            profile: line.profile.clone(),
+            state: if expired { "expired" } else { line.state.as_str() },
+            not_before: line.not_before,
+            not_after: line.not_after,
+            created_at: line.created_at,
+            reason: line.reason.clone(),
+            revoked_at: line.revoked_at,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Of {
+    account: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct Enroll {
+    csr: Option<String>,
+    p12: bool,
+    legacy: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Revoke {
+    reason: Option<String>,
+}
+
+/// How many of the newest certificates a list shows.
+const LIST: i64 = 10_000;
+
+pub(super) fn routes() -> axum::Router<House> {
+    axum::Router::new()
+        .route("/api/v1/certificates", get(list))
+        .route("/api/v1/certificates/{serial}", get(show))
+        .route("/api/v1/certificates/{serial}/revoke", post(revoke))
+        .route("/api/v1/accounts/{account}/certificates", post(enroll))
+        .route("/api/v1/accounts/{account}/tokens", post(token))
+}
+
+async fn list(State(house): State<House>, Query(of): Query<Of>) -> Answer<Vec<CertificateView>> {
+    let account = match of.account {
+        Some(name) => {
+            let found = house.directory.find(&name);
+            Some(found.ok_or_else(|| Refused::NotFound(format!("there is no account {name}")))?.id)
+        }
+        None => None,
+    };
+    let (lines, now) = (house.enrollment.list(account, LIST).await?, time::now());
+    Ok(Json(lines.iter().map(|line| CertificateView::of(line, now)).collect()))
+}
+
+async fn show(State(house): State<House>, Path(serial): Path<String>) -> Answer<Value> {
+    let line = house.enrollment.show(&serial).await?;
+    let line = line.ok_or_else(|| Refused::NotFound(format!("there is no certificate {serial}")))?;
+    let mut view = json!(CertificateView::of(&line, time::now()));
+    view["certificate"] = json!(line.der.as_deref().and_then(enrollment::to_pem));
+    Ok(Json(view))
+}
+
+async fn enroll(State(house): State<House>, Path(account): Path<String>, Json(asked): Json<Enroll>) -> Answer<Value> {
+    let request = match asked.csr {
+        Some(csr) => Request::Csr(csr.into_bytes()),
+        None => Request::MakeKey { p12_password: None, legacy: asked.legacy },
+    };
+    let mut new = house.enrollment.enroll(&Principal::Host, &account, request, time::now()).await?;
+    new.p12 = new.p12.filter(|_| asked.p12 || asked.legacy);
+    enrolled(&house, new).await
+}
+
+async fn token(State(house): State<House>, Path(account): Path<String>) -> Answer<Value> {
+    let (token, expires_at) = house.enrollment.token(&Principal::Host, &account, time::now()).await?;
+    Ok(Json(json!({ "account": account, "token": token.as_str(), "expires_at": expires_at })))
+}
+
+async fn revoke(State(house): State<House>, Path(serial): Path<String>, Json(asked): Json<Revoke>) -> Answer<Value> {
+    let reason = asked.reason.as_deref().unwrap_or("unspecified");
+    let ended = house.enrollment.revoke(&Principal::Host, &serial, reason, time::now()).await?;
+    Ok(Json(json!({ "serial": serial, "state": "revoked", "reason": reason, "sessions_ended": ended })))
+}
+
+/// A new certificate with all that belongs to it.
+pub(super) async fn enrolled(house: &House, new: Enrolled) -> Answer<Value> {
+    let line = house.enrollment.show(&new.serial).await?;
+    let line = line.ok_or_else(|| Refused::Failed(format!("certificate {} is not in the ledger", new.serial)))?;
+    let mut view = json!(CertificateView::of(&line, time::now()));
+    view["certificate"] = json!(new.certificate_pem);
+    view["chain"] = json!(new.chain_pem);
+    view["root"] = json!(house.enrollment.root_pem());
+    if let Some(key) = &new.key_pem {
+        view["key"] = json!(key.as_str());
+    }
+    if let Some((file, password)) = &new.p12 {
+        view["p12"] = json!(STANDARD.encode(file));
+        view["p12_password"] = json!(password.as_str());
+    }
+    Ok(Json(view))
+}
+
+impl From<Why> for Refused {
+    fn from(refused: Why) -> Self {
+        let sentence = refused.to_string();
+        match refused {
+            Why::NoAccount(_) | Why::NoCertificate(_) => Refused::NotFound(sentence),
+            Why::Request(_) | Why::Password(_) | Why::Word(_) => Refused::BadRequest(sentence),
+            Why::Failed(_) => Refused::Failed(sentence),
+            _ => Refused::Refused(sentence),
+        }
+    }
+}

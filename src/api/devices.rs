@@ -1,0 +1,76 @@
+//! What devices may ask over HTTPS — enrol with a one-time token, renew with their certificate — and what everybody
+//! may read over HTTP: CRL and CA certificates.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+
+use super::certificates::enrolled;
+use super::{Answer, House, Refused};
+use crate::enrollment::Presented;
+use crate::time;
+
+/// A certificate request is small; a larger one is not read (spec: 16 kB before any decoding).
+const REQUEST: usize = 16 * 1024;
+
+/// The client certificate of the connection, as the door found it.
+#[derive(Clone)]
+pub(crate) struct Shown(pub(crate) Option<Presented>);
+
+pub(super) fn routes() -> axum::Router<House> {
+    axum::Router::new()
+        .route("/api/v1/enroll", post(enroll))
+        .route("/api/v1/renew", post(renew))
+        .layer(DefaultBodyLimit::max(REQUEST))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+}
+
+pub(super) fn public_routes() -> axum::Router<House> {
+    axum::Router::new().route("/crl/{file}", get(crl)).route("/ca/{file}", get(ca))
+}
+
+/// `POST /api/v1/enroll` with `Authorization: Bearer TOKEN` and a PKCS#10 request (PEM or DER) as the body.
+async fn enroll(State(house): State<House>, headers: HeaderMap, csr: Bytes) -> Answer<Value> {
+    let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let token = token.ok_or_else(|| Refused::BadRequest("send the token as `Authorization: Bearer TOKEN`".into()))?;
+    enrolled(&house, house.enrollment.enroll_with_token(token, &csr, time::now()).await?).await
+}
+
+/// `POST /api/v1/renew` over mutual TLS, with a PKCS#10 request as the body.
+async fn renew(State(house): State<House>, Extension(Shown(shown)): Extension<Shown>, csr: Bytes) -> Answer<Value> {
+    let presented = shown.ok_or_else(|| Refused::Refused("show the certificate that is to be renewed".into()))?;
+    enrolled(&house, house.enrollment.renew(&presented, &csr, time::now()).await?).await
+}
+
+async fn ready(State(house): State<House>) -> Result<&'static str, StatusCode> {
+    let now = time::now();
+    let writes = house.store.write(move |tx| tx.set_mark("ready.checked", now.micros())).await;
+    writes.map(|()| "ok\n").map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
+async fn crl(State(house): State<House>, Path(file): Path<String>) -> Response {
+    match file.strip_suffix(".crl").and_then(|issuer| house.enrollment.crl_of(issuer)) {
+        Some(crl) => {
+            let headers = [(CONTENT_TYPE, "application/pkix-crl"), (CACHE_CONTROL, "max-age=60")];
+            (headers, crl.to_vec()).into_response()
+        }
+        None => missing(),
+    }
+}
+
+async fn ca(State(house): State<House>, Path(file): Path<String>) -> Response {
+    match file.strip_suffix(".cer").and_then(|issuer| house.enrollment.certificate_of(issuer)) {
+        Some(der) => ([(CONTENT_TYPE, "application/pkix-cert")], der).into_response(),
+        None => missing(),
+    }
+}
+
+fn missing() -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such file", "code": "not_found" }))).into_response()
+}

@@ -1,0 +1,111 @@
+//! The house's own affairs: the authority, the directory's servers, the audit, the way in for an admin.
+
+use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Json};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, House, Refused};
+use crate::audit::{Deed, Entry, Verified};
+use crate::principal::Principal;
+use crate::secret;
+use crate::store::{Store, StoreError};
+use crate::time::{self, Timestamp};
+
+/// How long a one-time console link may wait.
+const LINK: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+/// Entries of one page of the audit, at most.
+const PAGE: i64 = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    before: Option<i64>,
+    limit: Option<i64>,
+}
+
+pub(super) fn routes() -> axum::Router<House> {
+    axum::Router::new()
+        .route("/api/v1/ca", get(authority))
+        .route("/api/v1/ca/crl", get(crl))
+        .route("/api/v1/directory/test", get(test_directory))
+        .route("/api/v1/directory/sync", post(sync_directory))
+        .route("/api/v1/audit", get(audit))
+        .route("/api/v1/audit/verify", get(verify_audit))
+        .route("/api/v1/admin/link", post(link))
+}
+
+async fn authority(State(house): State<House>) -> Json<Value> {
+    let authority = &house.enrollment;
+    Json(json!({
+        "issuer": authority.issuer_name(),
+        "key_id": authority.issuer_id(),
+        "not_after": authority.not_after(),
+        "root": authority.root_pem(),
+        "chain": authority.chain_pem(),
+        "crl": authority.crl_info(),
+    }))
+}
+
+async fn crl(State(house): State<House>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/pkix-crl")], house.enrollment.crl().to_vec())
+}
+
+async fn test_directory(State(house): State<House>) -> Answer<Value> {
+    let Some(ldap) = house.directory.ldap() else {
+        return Ok(Json(json!({ "kind": "builtin", "ok": true, "accounts": house.directory.count() })));
+    };
+    match ldap.check().await {
+        Ok(health) => Ok(Json(json!({
+            "kind": "ldap",
+            "ok": health.sees_people,
+            "server": health.server,
+            "security": health.security,
+            "vendor": health.vendor,
+            "sees_people": health.sees_people,
+            "pages": health.pages,
+            "pushes_changes": health.pushes_changes,
+            "tried": health.tried.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }))),
+        Err(error) => Err(Refused::Failed(error.to_string())),
+    }
+}
+
+async fn sync_directory(State(house): State<House>) -> Answer<Value> {
+    match house.directory.sync(&Principal::Host, time::now()).await {
+        Some(Ok(report)) => Ok(Json(json!(report))),
+        Some(Err(error)) => Err(Refused::Failed(error.to_string())),
+        None => Err(Refused::Refused("the directory is built in: there is nothing to sync".into())),
+    }
+}
+
+async fn audit(State(house): State<House>, Query(page): Query<Page>) -> Answer<Vec<Entry>> {
+    let limit = page.limit.unwrap_or(100).clamp(1, PAGE);
+    Ok(Json(house.store.read(move |view| view.audit_entries(page.before, limit)).await?))
+}
+
+async fn verify_audit(State(house): State<House>) -> Answer<Verified> {
+    Ok(Json(house.store.read(|view| view.verify_audit()).await?))
+}
+
+async fn link(State(house): State<House>) -> Answer<Value> {
+    let now = time::now();
+    let (link, expires_at) = console_link(&house.store, &house.facts.console_url, &Principal::Host, now).await?;
+    Ok(Json(json!({ "link": link, "expires_at": expires_at })))
+}
+
+/// A fresh one-time link to the console at `url`.
+pub(crate) async fn console_link(store: &Store, url: &str, who: &Principal, now: Timestamp) -> Result<(String, Timestamp), StoreError> {
+    let secret = secret::one_time();
+    let (hash, until) = (secret::digest(&secret), now.after(LINK));
+    let deed = Deed::new(who, "admin.link", "console");
+    store
+        .write(move |tx| -> Result<(), StoreError> {
+            tx.put_console_link(&hash, until)?;
+            tx.remember(deed, now)
+        })
+        .await?;
+    Ok((format!("{url}/link/{}", secret.as_str()), until))
+}

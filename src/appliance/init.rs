@@ -1,0 +1,117 @@
+//! `init`: a commented configuration, the store, the authority, and the first admin's way in.
+
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{Appliance, STORE};
+use crate::api;
+use crate::config::{self, Config, Problems};
+use crate::enrollment::Enrollment;
+use crate::principal::Principal;
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// What was made.
+pub(crate) struct Initialised {
+    pub(crate) config: PathBuf,
+    pub(crate) state_dir: PathBuf,
+    /// One-time console link for the first admin.
+    pub(crate) link: String,
+}
+
+/// Why nothing was made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InitError {
+    #[error("{0} holds the state of a house already: nothing was changed")]
+    Exists(String),
+    #[error(transparent)]
+    Config(#[from] Problems),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// Makes a house. `state` goes before what the configuration says.
+pub(crate) async fn init(
+    domain: &str,
+    config: Option<PathBuf>,
+    state: Option<PathBuf>,
+    now: Timestamp,
+) -> Result<Initialised, InitError> {
+    let path = config.unwrap_or_else(|| config::DEFAULT_PATH.into());
+    let config = match path.exists() {
+        true => Config::load(&path)?,
+        false => {
+            let text = text_for(domain, state.as_deref());
+            let config = Config::parse(&path, &text)?;
+            refuse_existing(&config.appliance.state_dir)?;
+            write_new(&path, &text)?;
+            config
+        }
+    };
+    let mut config = config;
+    if let Some(state) = state {
+        config.appliance.state_dir = state;
+    }
+    refuse_existing(&config.appliance.state_dir)?;
+    let link = found(&config, now).await?;
+    Ok(Initialised { config: path, state_dir: config.appliance.state_dir, link })
+}
+
+/// Makes state directory, authority, store and the first link.
+pub(super) async fn found(config: &Config, now: Timestamp) -> anyhow::Result<String> {
+    let state = &config.appliance.state_dir;
+    make_dir(state)?;
+    let domain = &config.appliance.domain;
+    let port = config.door.http.as_ref().and_then(|door| door.listen.first()).map_or(8080, |address| address.port());
+    let base = config.authority.public_url.clone().unwrap_or_else(|| format!("http://{domain}:{port}"));
+    Enrollment::found(state, &config.authority, domain, &base, config::credentials().as_deref(), now)?;
+    let store = Store::open(&state.join(STORE), 1)?;
+    let port = config.door.https.as_ref().and_then(|door| door.listen.first()).map_or(8443, |address| address.port());
+    Ok(api::console_link(&store, &format!("https://{domain}:{port}"), &Principal::Host, now).await?.0)
+}
+
+impl Appliance {
+    /// Whether a house was made here.
+    pub(super) fn exists(state: &Path) -> bool {
+        state.join("authority").exists() || state.join(STORE).exists()
+    }
+}
+
+fn refuse_existing(state: &Path) -> Result<(), InitError> {
+    match Appliance::exists(state) {
+        true => Err(InitError::Exists(state.display().to_string())),
+        false => Ok(()),
+    }
+}
+
+/// The embedded default with this house's domain and state directory.
+fn text_for(domain: &str, state: Option<&Path>) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut text = config::DEFAULT_TEXT.replacen("\"corp.example\"  ", &format!("{}  ", quoted(domain)), 1);
+    if let Some(state) = state {
+        text = text.replacen("\"/var/lib/chancery\"", &quoted(&state.display().to_string()), 1);
+    }
+    text
+}
+
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
+    file.as_mut()
+        .map_err(|error| anyhow::anyhow!("{error}"))
+        .and_then(|file| Ok(file.write_all(text.as_bytes())?))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn make_dir(path: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make {}", path.display()))
+}

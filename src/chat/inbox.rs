@@ -1,0 +1,112 @@
+//! The inbox and the queue, read: what a session gets next, and what its client's acknowledgement settles.
+//!
+//! Live and late delivery are the same: a session reads rows after its cursor whenever its bell rings. A durable
+//! session reads its own queue; a passing one reads its account's inbox. A message read with QoS 0 cannot be
+//! acknowledged; it counts as taken once the client has been heard again after it, so that a dead line loses nothing.
+
+use std::sync::Arc;
+
+use super::receipts::{self, Receipt};
+use super::Chat;
+use crate::broker::{Matched, Session};
+use crate::dialect::plain;
+use crate::id::{AccountId, MessageId};
+use crate::mqtt::{Qos, TopicName};
+use crate::store::{Delivery, Kind, StoreError, fate};
+use crate::time::Timestamp;
+
+/// Where a connection is in what it reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reader {
+    /// The last row looked at, in order of commit.
+    pub(crate) cursor: i64,
+}
+
+/// Something to deliver, as the session's account sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Next {
+    pub(crate) topic: String,
+    pub(crate) delivery: Delivery,
+    pub(crate) qos: Qos,
+    pub(crate) identifiers: Vec<u32>,
+}
+
+/// A row that a client took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settled {
+    pub(crate) seq: i64,
+    pub(crate) id: MessageId,
+    pub(crate) author: AccountId,
+    pub(crate) kind: Kind,
+}
+
+impl Next {
+    /// What to settle when the client has taken it.
+    pub(crate) fn settled(&self) -> Settled {
+        let Delivery { seq, id, message, .. } = &self.delivery;
+        Settled { seq: *seq, id: *id, author: message.author, kind: message.kind }
+    }
+}
+
+impl Chat {
+    /// The next rows for a session, at most `limit`, and where its reader is after them. Fewer rows than asked for do
+    /// not mean the end; an unmoved cursor does.
+    pub(crate) async fn next(
+        &self,
+        session: &Arc<Session>,
+        reader: Reader,
+        limit: usize,
+    ) -> Result<(Vec<Next>, Reader), StoreError> {
+        let (id, account, after) = (session.id, session.account, reader.cursor);
+        let rows = match session.is_durable() {
+            true => self.store.read(move |view| view.queue_after(id, after, limit)).await?,
+            false if session.wants_chat() => self.store.read(move |view| view.inbox_after(account, after, limit)).await?,
+            false => Vec::new(),
+        };
+        let cursor = rows.last().map_or(after, |row| row.seq);
+        let next = rows.into_iter().filter_map(|row| as_seen(session, row)).collect();
+        Ok((next, Reader { cursor }))
+    }
+
+    /// What a client took is owed no more; authors hear of it.
+    pub(crate) async fn settle(&self, session: &Arc<Session>, taken: Vec<Settled>, now: Timestamp) -> Result<(), StoreError> {
+        let (id, account, durable) = (session.id, session.account, session.is_durable());
+        let broker = self.broker.clone();
+        let news = self
+            .store
+            .write(move |tx| -> Result<Vec<Receipt>, StoreError> {
+                let mut news = Vec::new();
+                for one in taken {
+                    if durable {
+                        tx.take_from_queue(id, one.seq)?;
+                    }
+                    let chat = matches!(one.kind, Kind::Direct | Kind::Room);
+                    if chat && tx.settle(one.seq, account, fate::DELIVERED)? && one.author != account {
+                        let receipt =
+                            Receipt { id: one.id, author: one.author, word: receipts::DELIVERED.to_owned() };
+                        receipts::queue(tx, &broker, &receipt, now)?;
+                        news.push(receipt);
+                    }
+                }
+                Ok(news)
+            })
+            .await?;
+        news.iter().for_each(|receipt| receipts::hand(&self.broker, receipt));
+        Ok(())
+    }
+}
+
+/// A row as the session's account sees it; `None` when a passing session did not ask for it.
+fn as_seen(session: &Session, delivery: Delivery) -> Option<Next> {
+    let topic = plain::topic_for(&delivery.message, session.account);
+    let asked = TopicName::parse(&topic).ok().and_then(|name| session.matching(&name));
+    let (qos, identifiers) = match (delivery.qos, asked) {
+        // What is in the queue is owed, also after the subscription has gone (MQTT 5 §3.10.4).
+        (Some(qos), asked) => {
+            (Qos::from_byte(qos).unwrap_or_default(), asked.map(|matched| matched.identifiers).unwrap_or_default())
+        }
+        (None, Some(Matched { qos, identifiers, .. })) => (qos, identifiers),
+        (None, None) => return None,
+    };
+    Some(Next { topic, delivery, qos, identifiers })
+}

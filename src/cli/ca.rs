@@ -1,0 +1,39 @@
+//! `ca`: the authority that issues certificates.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::client::{Client, at};
+use super::output::{Output, pem};
+use super::trouble::Trouble;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Who issues, until when, and the certificates to trust
+    Show,
+    /// Print the current list of revoked certificates, as PEM
+    Crl {
+        /// As DER
+        #[arg(long)]
+        der: bool,
+    },
+}
+
+impl Verb {
+    pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
+        match self {
+            Verb::Show => out.show(&["issuer", "key_id", "not_after", "crl"], &client.get(&at(&["ca"]))?),
+            Verb::Crl { der: true } if out.json() => {
+                Err(Trouble::Usage("--der is not JSON: choose one of both".into()))
+            }
+            Verb::Crl { der } => {
+                let crl = client.get_bytes(&at(&["ca", "crl"]))?;
+                match der {
+                    true => out.bytes(&crl),
+                    false if out.json() => out.value(&json!({ "crl": pem("X509 CRL", &crl) })),
+                    false => out.text(&pem("X509 CRL", &crl)),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `cert`: certificates of people's devices, and the ledger of all that were issued.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::client::{Client, at, encode};
+use super::enroll::Enroll;
+use super::output::Output;
+use super::trouble::Trouble;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// The newest certificates
+    List {
+        /// Only those of one account
+        #[arg(long, value_parser = super::named)]
+        account: Option<String>,
+    },
+    /// One certificate, with its PEM
+    Show {
+        #[arg(value_parser = serial)]
+        serial: String,
+    },
+    /// Issue a certificate and write it, with what belongs to it, into a folder
+    Enroll(Enroll),
+    /// Print a one-time token with which the account's device enrols itself
+    Token {
+        #[arg(value_parser = super::named)]
+        account: String,
+    },
+    /// Take a certificate back and end the sessions that showed it
+    Revoke {
+        #[arg(value_parser = serial)]
+        serial: String,
+        /// Such as key-compromise, superseded, affiliation-changed, cessation-of-operation
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+impl Verb {
+    pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
+        match self {
+            Verb::List { account } => {
+                let of = account.map(|account| format!("?account={}", encode(&account))).unwrap_or_default();
+                let fields = ["serial", "account", "profile", "state", "not_before", "not_after"];
+                out.list("certificates", &fields, &client.get(&(at(&["certificates"]) + &of))?)
+            }
+            Verb::Show { serial } => {
+                let first = [
+                    "serial",
+                    "account",
+                    "profile",
+                    "state",
+                    "reason",
+                    "revoked_at",
+                    "not_before",
+                    "not_after",
+                ];
+                out.show(&first, &client.get(&at(&["certificates", &serial]))?)
+            }
+            Verb::Enroll(enroll) => enroll.run(client, out),
+            Verb::Token { account } => {
+                let answer = client.post(&at(&["accounts", &account, "tokens"]), None)?;
+                out.secret("token", &answer)
+            }
+            Verb::Revoke { serial, reason } => {
+                let body = json!({ "reason": reason });
+                let answer = client.post(&at(&["certificates", &serial, "revoke"]), Some(&body))?;
+                let ended = match &answer["sessions_ended"] {
+                    Value::Number(number) => format!("; sessions ended: {number}"),
+                    _ => String::new(),
+                };
+                out.done(&format!("certificate {serial} is revoked{ended}"), &answer)
+            }
+        }
+    }
+}
+
+/// A serial as the ledger writes it, also when it is given with colons or in lower case as by openssl. Anything else
+/// is left for the daemon not to find.
+fn serial(text: &str) -> Result<String, String> {
+    let text = super::named(text)?;
+    let digits: String = text.chars().filter(|character| *character != ':').collect();
+    match !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
+        true => Ok(digits.to_ascii_uppercase()),
+        false => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_may_be_written_as_openssl_does() {
+        assert_eq!(serial("0a:ff:01"), Ok("0AFF01".into()));
+        assert_eq!(serial("no serial"), Ok("no serial".into()));
+        assert!(serial("").is_err());
+    }
+}

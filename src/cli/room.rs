@@ -1,0 +1,73 @@
+//! `room`: rooms and their members.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::client::{Client, at};
+use super::output::Output;
+use super::trouble::Trouble;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Every room
+    List,
+    /// One room
+    Show {
+        #[arg(value_parser = super::named)]
+        room: String,
+    },
+    /// Make a room
+    Create {
+        #[arg(value_parser = super::named)]
+        room: String,
+    },
+    /// Let an account in
+    Add(Member),
+    /// Put an account out
+    Remove(Member),
+    /// Delete a room
+    Delete {
+        #[arg(value_parser = super::named)]
+        room: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Member {
+    #[arg(value_parser = super::named)]
+    room: String,
+    #[arg(value_parser = super::named)]
+    account: String,
+}
+
+impl Member {
+    fn path(&self) -> String {
+        at(&["rooms", &self.room, "members", &self.account])
+    }
+}
+
+impl Verb {
+    pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
+        let fields = ["room", "members", "created_at"];
+        match self {
+            Verb::List => out.list("rooms", &fields, &client.get(&at(&["rooms"]))?),
+            Verb::Show { room } => out.show(&fields, &client.get(&at(&["rooms", &room]))?),
+            Verb::Create { room } => {
+                let answer = client.post(&at(&["rooms"]), Some(&json!({ "room": room })))?;
+                out.done(&format!("the room {room} is made"), &answer)
+            }
+            Verb::Add(member) => {
+                let answer = client.put(&member.path())?;
+                out.done(&format!("{} is a member of {}", member.account, member.room), &answer)
+            }
+            Verb::Remove(member) => {
+                let answer = client.delete(&member.path())?;
+                out.done(&format!("{} is no longer a member of {}", member.account, member.room), &answer)
+            }
+            Verb::Delete { room } => {
+                let answer = client.delete(&at(&["rooms", &room]))?;
+                out.done(&format!("the room {room} is deleted"), &answer)
+            }
+        }
+    }
+}

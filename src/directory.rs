@@ -1,0 +1,345 @@
+//! The directory: people, whether built in or from LDAP; who they are, and whether this is their password.
+//!
+//! Everybody known is also held in memory, as the store has them, so that judging a message asks no disk. What a
+//! directory says and what an admin decided are different states: sync never enables what an admin disabled.
+//! Whoever may no longer act is cut off here: their live sessions end with the change, not at the next CONNECT.
+
+pub(crate) mod ldap;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+pub(crate) use ldap::{Ldap, SyncReport};
+
+use crate::audit::Deed;
+use crate::broker::Broker;
+use crate::id::AccountId;
+use crate::mqtt::Reason;
+use crate::principal::{Actor, Principal};
+use crate::secret;
+use crate::store::{Account, AccountDraft, Source, Store, StoreError, Tx};
+use crate::time::{Span, Timestamp};
+
+/// `[directory]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) kind: DirectoryKind,
+    /// How often LDAP is asked for everybody.
+    pub(crate) sync_every: Span,
+    pub(crate) ldap: Option<ldap::Config>,
+}
+
+/// Where people come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DirectoryKind {
+    Builtin,
+    Ldap,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { kind: DirectoryKind::Builtin, sync_every: Span(Duration::from_secs(300)), ldap: None }
+    }
+}
+
+impl Config {
+    /// What the types cannot say.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.kind == DirectoryKind::Ldap && self.ldap.is_none() {
+            problems.push("directory.kind is \"ldap\", but there is no [directory.ldap]".into());
+        }
+        if self.sync_every < Span(Duration::from_secs(1)) {
+            problems.push("directory.sync_every: at least \"1s\"".into());
+        }
+        if let Some(ldap) = &self.ldap {
+            problems.extend(ldap.problems());
+        }
+        problems
+    }
+}
+
+/// Cheap handle on the people.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    store: Store,
+    broker: Broker,
+    people: Arc<ArcSwap<People>>,
+    /// One change at a time, so that the picture in memory never goes back.
+    changing: Arc<Mutex<()>>,
+    ldap: Option<Arc<Ldap>>,
+}
+
+#[derive(Default)]
+struct People {
+    by_name: HashMap<String, Arc<Account>>,
+    by_id: HashMap<AccountId, Arc<Account>>,
+}
+
+/// The answer to a name and a password. Which of the refusals it was goes to the audit, never to the client.
+#[derive(Debug)]
+pub(crate) enum SignIn {
+    Accepted(Arc<Account>),
+    Unknown,
+    WrongPassword,
+    Disabled(String),
+    /// The directory server cannot be asked now.
+    Unavailable(String),
+}
+
+/// Why a change of the directory was not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("there is no account {0}")]
+    NotFound(String),
+    #[error("there is an account {0} already")]
+    Exists(String),
+    #[error("{0} comes from LDAP: change it there (disable and enable work here too)")]
+    ReadOnly(String),
+    #[error("{0:?} is no account name: 1 to 64 characters, no control characters, no spaces")]
+    BadName(String),
+    #[error("the password is too short: at least {0} characters")]
+    ShortPassword(usize),
+    #[error("{0:?} is no mail address")]
+    BadMail(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the password could not be kept")]
+    Hash(#[from] secret::NotHashed),
+}
+
+/// What an admin gives for a new account of the built-in directory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NewAccount {
+    pub(crate) name: String,
+    pub(crate) display: Option<String>,
+    pub(crate) mail: Option<String>,
+    pub(crate) password: Option<Zeroizing<String>>,
+}
+
+/// Shorter passwords are refused.
+pub(crate) const PASSWORD_MIN: usize = 8;
+
+impl Directory {
+    /// Reads everybody into memory.
+    pub(crate) async fn open(store: Store, broker: Broker, ldap: Option<Ldap>) -> Result<Self, StoreError> {
+        let people = Arc::new(ArcSwap::from_pointee(People::default()));
+        let this = Self { store, broker, people, changing: Arc::default(), ldap: ldap.map(Arc::new) };
+        this.reload().await?;
+        Ok(this)
+    }
+
+    /// Somebody by name, without regard to case.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Account>> {
+        self.people.load().by_name.get(&name.to_lowercase()).cloned()
+    }
+
+    /// Somebody by id.
+    pub(crate) fn by_id(&self, id: AccountId) -> Option<Arc<Account>> {
+        self.people.load().by_id.get(&id).cloned()
+    }
+
+    /// Everybody, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Account>> {
+        let mut all: Vec<_> = self.people.load().by_id.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.people.load().by_id.len()
+    }
+
+    /// The principal that an account acts as.
+    pub(crate) fn principal(account: &Account) -> Principal {
+        Principal::Account(Actor {
+            id: account.id,
+            name: account.name.as_str().into(),
+            groups: account.groups.as_slice().into(),
+        })
+    }
+
+    /// Checks a name and a password against the directory the person comes from.
+    pub(crate) async fn sign_in(&self, name: &str, password: Zeroizing<String>) -> SignIn {
+        let known = self.find(name);
+        if let Some(reason) = known.as_ref().and_then(|account| account.disabled()) {
+            return SignIn::Disabled(reason.to_owned());
+        }
+        if let (Some(ldap), None | Some(Source::Ldap)) = (&self.ldap, known.as_ref().map(|account| account.source)) {
+            return ldap.sign_in(self, name, password).await;
+        }
+        let phc = known.as_ref().and_then(|account| account.password.clone());
+        match (secret::check_password(password, phc).await, known) {
+            (true, Some(account)) => SignIn::Accepted(account),
+            (_, Some(_)) => SignIn::WrongPassword,
+            (_, None) => SignIn::Unknown,
+        }
+    }
+
+    /// Adds an account to the built-in directory.
+    pub(crate) async fn add(&self, who: &Principal, new: NewAccount, now: Timestamp) -> Result<Arc<Account>, Refused> {
+        let name = new.name.trim().to_lowercase();
+        check_new(&name, &new)?;
+        if self.find(&name).is_some() {
+            return Err(Refused::Exists(name));
+        }
+        let phc = match new.password {
+            Some(password) => Some(secret::hash_password(password).await?),
+            None => None,
+        };
+        let draft = AccountDraft {
+            id: AccountId::new(now),
+            display: new.display.filter(|display| !display.trim().is_empty()).unwrap_or_else(|| name.clone()),
+            name: name.clone(),
+            mail: new.mail.filter(|mail| !mail.trim().is_empty()),
+            source: Source::Builtin,
+            groups: Vec::new(),
+            directory_disabled: None,
+        };
+        let deed = Deed::new(who, "account.add", &name);
+        self.change(move |tx| {
+            tx.put_account(&draft, now)?;
+            if let Some(phc) = &phc {
+                tx.set_password(draft.id, phc)?;
+            }
+            tx.remember(deed, now)
+        })
+        .await?;
+        self.find(&name).ok_or(Refused::NotFound(name))
+    }
+
+    /// Gives a built-in account a new password.
+    pub(crate) async fn set_password(
+        &self,
+        who: &Principal,
+        name: &str,
+        password: Zeroizing<String>,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let account = self.builtin(name)?;
+        check_password(&password)?;
+        let phc = secret::hash_password(password).await?;
+        let deed = Deed::new(who, "account.set-password", &account.name);
+        let id = account.id;
+        self.change(move |tx| tx.set_password(id, &phc).and_then(|()| tx.remember(deed, now))).await?;
+        Ok(())
+    }
+
+    /// Disables an account: its sessions end at once.
+    pub(crate) async fn disable(&self, who: &Principal, name: &str, now: Timestamp) -> Result<Arc<Account>, Refused> {
+        let account = self.set_disabled(who, name, true, now).await?;
+        self.cut_off(account.id);
+        Ok(account)
+    }
+
+    /// Takes back an admin's disabling; what the directory says of the person still holds.
+    pub(crate) async fn enable(&self, who: &Principal, name: &str, now: Timestamp) -> Result<Arc<Account>, Refused> {
+        self.set_disabled(who, name, false, now).await
+    }
+
+    /// Removes an account of the built-in directory.
+    pub(crate) async fn remove(&self, who: &Principal, name: &str, now: Timestamp) -> Result<Arc<Account>, Refused> {
+        let account = self.builtin(name)?;
+        let (id, deed) = (account.id, Deed::new(who, "account.remove", &account.name));
+        self.change(move |tx| tx.remove_account(id, now).and_then(|()| tx.remember(deed, now))).await?;
+        self.cut_off(account.id);
+        Ok(account)
+    }
+
+    /// Asks LDAP for everybody now; `None` when the directory is built in.
+    pub(crate) async fn sync(&self, who: &Principal, now: Timestamp) -> Option<Result<SyncReport, ldap::SyncError>> {
+        let ldap = self.ldap.clone()?;
+        Some(ldap.sync(self, who, now).await)
+    }
+
+    /// The LDAP side, when there is one.
+    pub(crate) fn ldap(&self) -> Option<&Ldap> {
+        self.ldap.as_deref()
+    }
+
+    /// Ends every live session of an account with "administrative action".
+    fn cut_off(&self, id: AccountId) {
+        let ended = self.broker.end(Reason::AdministrativeAction, |session| session.account == id);
+        tracing::info!(account.id = %id, sessions = ended, "an account was cut off");
+    }
+
+    async fn set_disabled(
+        &self,
+        who: &Principal,
+        name: &str,
+        disabled: bool,
+        now: Timestamp,
+    ) -> Result<Arc<Account>, Refused> {
+        let account = self.find(name).ok_or_else(|| Refused::NotFound(name.into()))?;
+        let verb = if disabled { "account.disable" } else { "account.enable" };
+        let (id, deed) = (account.id, Deed::new(who, verb, &account.name));
+        self.change(move |tx| tx.set_admin_disabled(id, disabled).and_then(|()| tx.remember(deed, now))).await?;
+        self.by_id(id).ok_or_else(|| Refused::NotFound(name.into()))
+    }
+
+    fn builtin(&self, name: &str) -> Result<Arc<Account>, Refused> {
+        let account = self.find(name).ok_or_else(|| Refused::NotFound(name.into()))?;
+        match account.source {
+            Source::Builtin => Ok(account),
+            Source::Ldap => Err(Refused::ReadOnly(account.name.clone())),
+        }
+    }
+
+    /// Writes, then brings the picture in memory up to date.
+    async fn change(
+        &self,
+        work: impl FnOnce(&mut Tx) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let _one = self.changing.lock().await;
+        self.store.write(work).await?;
+        self.reload().await
+    }
+
+    async fn reload(&self) -> Result<(), StoreError> {
+        let mut people = People::default();
+        for account in self.store.read(|view| view.accounts()).await? {
+            let account = Arc::new(account);
+            people.by_id.insert(account.id, account.clone());
+            people.by_name.insert(account.name.clone(), account);
+        }
+        self.people.store(Arc::new(people));
+        Ok(())
+    }
+}
+
+fn check_new(name: &str, new: &NewAccount) -> Result<(), Refused> {
+    let sound = (1..=64).contains(&name.chars().count())
+        && !name.chars().any(|c| c.is_control() || c.is_whitespace())
+        && name != "guest";
+    if !sound {
+        return Err(Refused::BadName(name.into()));
+    }
+    if let Some(mail) = new.mail.as_deref().filter(|mail| !mail.trim().is_empty()) {
+        check_mail(mail)?;
+    }
+    new.password.as_ref().map_or(Ok(()), check_password)
+}
+
+/// Only what would break a header or a command; whether the address exists, the relay will say.
+fn check_mail(mail: &str) -> Result<(), Refused> {
+    let sound = mail.len() <= 254
+        && !mail.chars().any(|c| c.is_control() || c.is_whitespace() || "<>,;\"".contains(c))
+        && mail.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    if sound { Ok(()) } else { Err(Refused::BadMail(mail.into())) }
+}
+
+fn check_password(password: &Zeroizing<String>) -> Result<(), Refused> {
+    match password.chars().count() < PASSWORD_MIN {
+        true => Err(Refused::ShortPassword(PASSWORD_MIN)),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,293 @@
+//! People from LDAP: asked at sign-in, and listed as a whole now and then.
+//!
+//! A sync brings the store to what the directory says, in one transaction, and cuts off who may no longer act. What a
+//! broken search could do to a company is made impossible here: an error, a partial or an empty answer disables
+//! nobody, and a sync that would cut off many people at once stops and says so.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use chancery_ldap::{AttributeMap, Connector, Health, Person, Settings, SignIn as Answer};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{Directory, SignIn};
+use crate::audit::Deed;
+use crate::id::AccountId;
+use crate::principal::Principal;
+use crate::secret::SecretSource;
+use crate::store::{Account, AccountDraft, Source, StoreError, Tx};
+use crate::time::{self, Span, Timestamp};
+
+/// A sync may cut off this many people without being asked about it …
+const CUT_MANY: usize = 20;
+/// … or one in this many, whichever is more.
+const CUT_SHARE: usize = 10;
+
+/// `[directory.ldap]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    servers: Vec<String>,
+    #[serde(default = "yes")]
+    starttls: bool,
+    #[serde(default)]
+    allow_plain: bool,
+    ca_file: Option<PathBuf>,
+    #[serde(default)]
+    bind_dn: String,
+    bind_password: Option<SecretSource>,
+    base: String,
+    #[serde(default = "default_user_filter")]
+    user_filter: String,
+    group_filter: Option<String>,
+    #[serde(default)]
+    attributes: Attributes,
+    page_size: Option<u32>,
+    connect_timeout: Option<Span>,
+    operation_timeout: Option<Span>,
+}
+
+/// `[directory.ldap.attributes]`: an absent key keeps the craft's own default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Attributes {
+    login: Option<String>,
+    name: Option<String>,
+    mail: Option<String>,
+    title: Option<String>,
+    groups: Option<String>,
+    id: Option<String>,
+}
+
+impl Config {
+    /// What the craft says of the settings, without asking any server.
+    pub(super) fn problems(&self) -> Vec<String> {
+        // A password is only looked at when there is one to read; its absence is judged at start.
+        match Connector::new(self.settings(), Zeroizing::new("unread".into())) {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                error.problems.into_iter().map(|problem| format!("directory.ldap.{}: {}", problem.key, problem.what)).collect()
+            }
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let default = Settings::default();
+        let map = AttributeMap::default();
+        let given = |given: &Option<String>, default: String| given.clone().unwrap_or(default);
+        Settings {
+            servers: self.servers.clone(),
+            starttls: self.starttls,
+            allow_plain: self.allow_plain,
+            ca_file: self.ca_file.clone(),
+            bind_dn: self.bind_dn.clone(),
+            base: self.base.clone(),
+            user_filter: self.user_filter.clone(),
+            group_filter: self.group_filter.clone(),
+            attributes: AttributeMap {
+                login: given(&self.attributes.login, map.login),
+                name: given(&self.attributes.name, map.name),
+                mail: given(&self.attributes.mail, map.mail),
+                title: given(&self.attributes.title, map.title),
+                groups: given(&self.attributes.groups, map.groups),
+                id: given(&self.attributes.id, map.id),
+            },
+            page_size: self.page_size.unwrap_or(default.page_size),
+            connect_timeout: self.connect_timeout.map_or(default.connect_timeout, |span| span.0),
+            operation_timeout: self.operation_timeout.map_or(default.operation_timeout, |span| span.0),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_user_filter() -> String {
+    Settings::default().user_filter
+}
+
+/// The LDAP side of the directory.
+pub(crate) struct Ldap {
+    connector: Connector,
+}
+
+/// What a sync did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct SyncReport {
+    pub(crate) people: usize,
+    pub(crate) added: usize,
+    pub(crate) changed: usize,
+    pub(crate) removed: usize,
+    pub(crate) cut_off: usize,
+    /// Entries that could not be used, each with the reason.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// Why a sync changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SyncError {
+    #[error(transparent)]
+    Ldap(#[from] chancery_ldap::Error),
+    #[error("the directory lists nobody: check `base` and `user_filter`. Nobody was changed")]
+    Empty,
+    #[error("this sync would cut off {cut} of {of} people, which looks like a wrong base or filter. Nobody was changed; disable people one by one, or correct the settings")]
+    TooMany { cut: usize, of: usize },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The difference between what the store has and what the directory says.
+#[derive(Default)]
+struct Difference {
+    put: Vec<AccountDraft>,
+    gone: Vec<AccountId>,
+    cut: HashSet<AccountId>,
+    report: SyncReport,
+}
+
+impl Ldap {
+    /// Makes ready to ask; no server is asked yet, so a house starts also while its directory is down.
+    pub(crate) fn open(config: &Config, credentials: Option<&Path>) -> anyhow::Result<Self> {
+        let password = match &config.bind_password {
+            Some(source) => source.read(credentials).context("directory.ldap.bind_password")?,
+            None => Zeroizing::new(String::new()),
+        };
+        let connector = Connector::new(config.settings(), password).context("[directory.ldap]")?;
+        Ok(Self { connector })
+    }
+
+    /// Connects, binds and looks, for `directory test`.
+    pub(crate) async fn check(&self) -> Result<Health, chancery_ldap::Error> {
+        self.connector.check().await
+    }
+
+    /// Search, then bind. A person that no sync has seen yet becomes known by signing in.
+    pub(super) async fn sign_in(&self, directory: &Directory, name: &str, password: Zeroizing<String>) -> SignIn {
+        let now = time::now();
+        match self.connector.sign_in(name, &password, now.to_offset()).await {
+            Ok(Answer::Accepted(person)) => accept(directory, person, now).await,
+            Ok(Answer::WrongPassword { .. }) => SignIn::WrongPassword,
+            Ok(Answer::Unknown | Answer::Ambiguous) => SignIn::Unknown,
+            Ok(Answer::Disabled(person)) => {
+                SignIn::Disabled(person.disabled.map_or_else(|| "disabled in the directory".into(), |why| why.to_string()))
+            }
+            Ok(other) => SignIn::Disabled(format!("the directory refused the bind: {other:?}")),
+            Err(error) => SignIn::Unavailable(error.to_string()),
+        }
+    }
+
+    /// Lists everybody and brings the store to it.
+    pub(super) async fn sync(&self, directory: &Directory, who: &Principal, now: Timestamp) -> Result<SyncReport, SyncError> {
+        let listing = self.connector.people(now.to_offset()).await?;
+        if listing.people.is_empty() {
+            return Err(SyncError::Empty);
+        }
+        let skipped: Vec<_> = listing.skipped.iter().map(|entry| (entry.id, format!("{}: {}", entry.dn, entry.why))).collect();
+        let difference = difference(&directory.all(), &listing.people, &skipped);
+        let before = directory.all().iter().filter(|account| account.source == Source::Ldap).count();
+        if difference.cut.len() > CUT_MANY.max(before / CUT_SHARE) {
+            return Err(SyncError::TooMany { cut: difference.cut.len(), of: before });
+        }
+        let Difference { put, gone, cut, report } = difference;
+        if !put.is_empty() || !gone.is_empty() {
+            let deed = Deed::new(who, "directory.sync", "ldap")
+                .with(json!({ "added": report.added, "changed": report.changed, "removed": report.removed }));
+            directory.change(move |tx| apply(tx, &put, &gone, deed, now)).await?;
+        }
+        cut.iter().for_each(|id| directory.cut_off(*id));
+        Ok(report)
+    }
+}
+
+/// The gone first: their names may have been given to somebody new.
+fn apply(tx: &mut Tx, put: &[AccountDraft], gone: &[AccountId], deed: Deed, now: Timestamp) -> Result<(), StoreError> {
+    gone.iter().try_for_each(|id| tx.remove_account(*id, now))?;
+    put.iter().try_for_each(|draft| tx.put_account(draft, now))?;
+    tx.remember(deed, now)
+}
+
+async fn accept(directory: &Directory, person: Person, now: Timestamp) -> SignIn {
+    let draft = draft(&person);
+    let id = draft.id;
+    if directory.by_id(id).is_none_or(|known| differs(&known, &draft)) {
+        if directory.find(&draft.name).is_some_and(|other| other.id != id) {
+            return SignIn::Disabled(format!("the name {} belongs to another account", draft.name));
+        }
+        if let Err(error) = directory.change(move |tx| tx.put_account(&draft, now)).await {
+            return SignIn::Unavailable(error.to_string());
+        }
+    }
+    match directory.by_id(id) {
+        Some(account) => match account.disabled() {
+            Some(why) => SignIn::Disabled(why.to_owned()),
+            None => SignIn::Accepted(account),
+        },
+        None => SignIn::Unknown,
+    }
+}
+
+fn difference(known: &[Arc<Account>], people: &[Person], skipped: &[(Option<Uuid>, String)]) -> Difference {
+    let mut out = Difference::default();
+    out.report.people = people.len();
+    out.report.skipped = skipped.iter().map(|(_, why)| why.clone()).collect();
+    let by_id: HashMap<AccountId, &Arc<Account>> = known.iter().map(|account| (account.id, account)).collect();
+    let builtin: HashSet<&str> =
+        known.iter().filter(|account| account.source == Source::Builtin).map(|account| account.name.as_str()).collect();
+
+    // An entry that could not be read is still there; one without an id might be anybody, so then nobody is removed.
+    let mut present: HashSet<AccountId> = skipped.iter().filter_map(|(id, _)| id.map(AccountId::from)).collect();
+    let removable = skipped.iter().all(|(id, _)| id.is_some());
+    for person in people {
+        let draft = draft(person);
+        present.insert(draft.id);
+        if builtin.contains(draft.name.as_str()) {
+            out.report.skipped.push(format!("{}: the built-in directory has an account {}", person.dn, draft.name));
+            continue;
+        }
+        match by_id.get(&draft.id) {
+            None => out.report.added += 1,
+            Some(account) if differs(account, &draft) => out.report.changed += 1,
+            Some(_) => continue,
+        }
+        if draft.directory_disabled.is_some() && by_id.get(&draft.id).is_some_and(|old| old.disabled().is_none()) {
+            out.cut.insert(draft.id);
+        }
+        out.put.push(draft);
+    }
+    if removable {
+        out.gone = known
+            .iter()
+            .filter(|account| account.source == Source::Ldap && !present.contains(&account.id))
+            .map(|account| account.id)
+            .collect();
+    }
+    out.cut.extend(&out.gone);
+    (out.report.removed, out.report.cut_off) = (out.gone.len(), out.cut.len());
+    out
+}
+
+fn draft(person: &Person) -> AccountDraft {
+    AccountDraft {
+        id: AccountId::from(person.id),
+        name: person.login.to_lowercase(),
+        display: person.name.clone(),
+        mail: person.mail.clone(),
+        source: Source::Ldap,
+        groups: person.groups.clone(),
+        directory_disabled: person.disabled.as_ref().map(ToString::to_string),
+    }
+}
+
+fn differs(known: &Account, draft: &AccountDraft) -> bool {
+    known.name != draft.name
+        || known.display != draft.display
+        || known.mail != draft.mail
+        || known.groups != draft.groups
+        || known.directory_disabled != draft.directory_disabled
+}

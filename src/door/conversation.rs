@@ -1,0 +1,517 @@
+//! One MQTT client at a door: bytes in, bytes out, and between them the machine, the chat and the bell.
+//!
+//! A conversation is one task. It reads, writes, waits for its bell and for what it asked of the house at the same
+//! time, so a slow disk holds up no delivery and a client that does not read holds up nobody else. What a client
+//! sends in one go is answered as one unit of work; while that is on its way nothing more is read from the client,
+//! which is all the flow control there is.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, Sleep};
+
+use super::greet::{self, Greeted, Visitor};
+use super::hall::Hall;
+use crate::broker::{Attached, Handed, properties};
+use crate::chat::{Letter, Next, Reader, Refusal, Settled};
+use crate::id::AccountId;
+use crate::mqtt::{Accept, Connect, Connection, Event, Outgoing, Properties, Qos, Reason, Sent, Will};
+use crate::principal::Principal;
+use crate::store::{Kind, StoreError};
+use crate::time;
+
+/// How many rows are read for a client at once.
+const PAGE: usize = 256;
+/// No more is fetched for a client that has this much to read.
+const ENOUGH: usize = 256 * 1024;
+/// A client that has not read anything for this long, though there was something, is gone.
+const STALL: Duration = Duration::from_secs(30);
+/// How many units of work of one client may be on their way.
+const WORK: usize = 16;
+/// Room made for reading: little for a quiet client, more for one that fills it.
+const READ_SMALL: usize = 2 * 1024;
+const READ_LARGE: usize = 64 * 1024;
+
+/// Serves one client until either side has had enough.
+pub(crate) async fn serve<S>(hall: Arc<Hall>, stream: S, visitor: Visitor, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (reader, writer) = tokio::io::split(stream);
+    let machine = Connection::new(hall.limits.clone(), time::monotonic());
+    let mut conversation = Conversation {
+        hall,
+        reader,
+        writer,
+        machine,
+        visitor,
+        input: BytesMut::new(),
+        events: VecDeque::new(),
+        work: FuturesUnordered::new(),
+        asking: false,
+        guest: None,
+        place: Reader::default(),
+        fetching: false,
+        more: false,
+        owed: HashMap::new(),
+        sent: HashSet::new(),
+        unheard: Vec::new(),
+        will: None,
+        expiry: None,
+        stalled_since: None,
+    };
+    conversation.run(stop).await;
+    conversation.leave().await;
+}
+
+struct Conversation<S> {
+    hall: Arc<Hall>,
+    reader: ReadHalf<S>,
+    writer: WriteHalf<S>,
+    machine: Connection,
+    visitor: Visitor,
+    input: BytesMut,
+    events: VecDeque<Event>,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Something that must be answered before the next event is looked at.
+    asking: bool,
+    /// Who it is, once let in.
+    guest: Option<Guest>,
+    place: Reader,
+    fetching: bool,
+    /// There may be something to fetch.
+    more: bool,
+    /// Deliveries by packet identifier that the client has not acknowledged.
+    owed: HashMap<u16, Settled>,
+    /// The same by row, with those of `unheard`: not to be sent twice.
+    sent: HashSet<i64>,
+    /// Deliveries with QoS 0 after which the client has not been heard yet.
+    unheard: Vec<Settled>,
+    will: Option<Will>,
+    /// A session expiry given with DISCONNECT.
+    expiry: Option<u32>,
+    stalled_since: Option<Instant>,
+}
+
+struct Guest {
+    who: Principal,
+    attached: Attached,
+    ending: oneshot::Receiver<Reason>,
+}
+
+/// What the house answered.
+enum Done {
+    Greeted(Box<Result<Greeted, Reason>>, Connect),
+    Published(Vec<(Option<u16>, Result<(), Refusal>)>),
+    Subscribed(u16, Result<Vec<Result<Qos, Reason>>, StoreError>, usize),
+    Unsubscribed(u16, Result<Vec<bool>, StoreError>),
+    Fetched(Result<(Vec<Next>, Reader), StoreError>),
+    Settled(Result<(), StoreError>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
+    async fn run(&mut self, mut stop: watch::Receiver<bool>) {
+        let mut alarm: Pin<Box<Sleep>> = Box::pin(tokio::time::sleep_until(self.deadline()));
+        loop {
+            self.proceed();
+            if self.machine.is_over() {
+                return self.say_last().await;
+            }
+            let reading = !self.asking && self.events.is_empty() && self.work.len() < WORK;
+            let writing = !self.machine.output().is_empty();
+            self.make_room(reading);
+            tokio::select! {
+                read = self.reader.read_buf(&mut self.input), if reading => match read {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => self.hear(),
+                },
+                wrote = self.writer.write_buf(self.machine.output()), if writing => {
+                    if wrote.is_err() || self.wrote().await.is_err() {
+                        return;
+                    }
+                }
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.take(done),
+                call = call(&mut self.guest, !self.more) => match call {
+                    Call::Bell => self.more = true,
+                    Call::Ending(reason) => self.machine.disconnect(reason, None),
+                },
+                () = &mut alarm => {
+                    if self.alarm() {
+                        return;
+                    }
+                    alarm.as_mut().reset(self.deadline());
+                }
+                _ = stop.changed() => self.machine.disconnect(Reason::ServerShuttingDown, None),
+            }
+        }
+    }
+
+    /// Looks at what has been heard until the house must be asked, then at what is to be delivered.
+    fn proceed(&mut self) {
+        let mut taken = Vec::new();
+        while !self.asking {
+            let Some(event) = self.events.pop_front() else { break };
+            match event {
+                Event::Connect(connect) => self.greet(*connect),
+                Event::Publish(first) => self.publish(first),
+                Event::Acked { id, .. } => taken.extend(self.owed.remove(&id)),
+                Event::Subscribe { id, filters, identifier } => self.subscribe(id, filters, identifier),
+                Event::Unsubscribe { id, filters } => self.unsubscribe(id, filters),
+                Event::Disconnect { reason, session_expiry } => {
+                    if reason != Reason::DisconnectWithWill {
+                        self.will = None;
+                    }
+                    self.expiry = session_expiry;
+                }
+                Event::Fault { reason, what } => {
+                    tracing::info!(door = self.visitor.door, reason = %reason, what, "a connection was closed for a fault");
+                }
+            }
+        }
+        self.settle(taken);
+        self.deliver();
+    }
+
+    /// What came from the client becomes events.
+    fn hear(&mut self) {
+        let taken = std::mem::take(&mut self.unheard);
+        self.settle(taken);
+        self.parse();
+    }
+
+    fn parse(&mut self) {
+        let mut events = Vec::new();
+        self.machine.receive(time::monotonic(), &mut self.input, &mut events);
+        self.events.extend(events);
+    }
+
+    fn greet(&mut self, connect: Connect) {
+        let (hall, visitor) = (self.hall.clone(), self.visitor.clone());
+        self.ask(async move {
+            let greeted = greet::judge(&hall, &visitor, &connect).await;
+            Done::Greeted(Box::new(greeted), connect)
+        });
+    }
+
+    /// All publications that stand next to each other are one unit of work.
+    fn publish(&mut self, first: Letter) {
+        let Some(guest) = &self.guest else { return };
+        let mut letters = vec![first];
+        while let Some(Event::Publish(_)) = self.events.front() {
+            if let Some(Event::Publish(letter)) = self.events.pop_front() {
+                letters.push(letter);
+            }
+        }
+        let (chat, who, session) = (self.hall.chat.clone(), guest.who.clone(), guest.attached.session.clone());
+        self.ask(async move {
+            let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+            let answers = chat.publish(&who, &session, letters, time::now()).await;
+            Done::Published(ids.into_iter().zip(answers).collect())
+        });
+    }
+
+    fn subscribe(&mut self, id: u16, filters: Vec<crate::mqtt::Subscription>, identifier: Option<u32>) {
+        let Some(guest) = &self.guest else { return };
+        let (chat, who, session) = (self.hall.chat.clone(), guest.who.clone(), guest.attached.session.clone());
+        self.ask(async move {
+            let asked = filters.len();
+            Done::Subscribed(id, chat.subscribe(&who, &session, filters, identifier).await, asked)
+        });
+    }
+
+    fn unsubscribe(&mut self, id: u16, filters: Vec<String>) {
+        let Some(guest) = &self.guest else { return };
+        let (broker, session) = (self.hall.broker.clone(), guest.attached.session.clone());
+        self.ask(async move { Done::Unsubscribed(id, broker.unsubscribe(&session, &filters).await) });
+    }
+
+    /// Asks the house something that must be answered before the next event.
+    fn ask(&mut self, question: impl Future<Output = Done> + Send + 'static) {
+        self.asking = true;
+        self.work.push(Box::pin(question));
+    }
+
+    /// What the client took is owed no more.
+    fn settle(&mut self, taken: Vec<Settled>) {
+        let Some(guest) = &self.guest else { return };
+        if taken.is_empty() {
+            return;
+        }
+        taken.iter().for_each(|one| _ = self.sent.remove(&one.seq));
+        self.more = true; // The window has room again.
+        let (chat, session) = (self.hall.chat.clone(), guest.attached.session.clone());
+        self.work.push(Box::pin(async move { Done::Settled(chat.settle(&session, taken, time::now()).await) }));
+    }
+
+    /// Hands on what was handed over, then fetches what is owed.
+    fn deliver(&mut self) {
+        let Some(guest) = &self.guest else { return };
+        if !self.more || self.machine.is_over() {
+            return;
+        }
+        let session = guest.attached.session.clone();
+        while self.machine.window() > 0 && self.machine.output().len() < ENOUGH {
+            let Some(thing) = session.take_handed() else { break };
+            self.pass(&thing);
+        }
+        let room = self.machine.window().min(PAGE);
+        if self.fetching || room == 0 || self.machine.output().len() >= ENOUGH {
+            return;
+        }
+        (self.fetching, self.more) = (true, false);
+        let (chat, place) = (self.hall.chat.clone(), self.place);
+        self.work.push(Box::pin(async move { Done::Fetched(chat.next(&session, place, room).await) }));
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Greeted(greeted, connect) => self.greeted(*greeted, connect),
+            Done::Published(answers) => {
+                self.asking = false;
+                for (id, answer) in answers {
+                    let reason = answer.map_or_else(Reason::from, |()| Reason::Success);
+                    if let Some(id) = id {
+                        self.machine.puback(id, reason);
+                    }
+                }
+            }
+            Done::Subscribed(id, answers, asked) => {
+                self.asking = false;
+                let failed = || vec![Err(Reason::UnspecifiedError); asked];
+                let codes = answers.inspect_err(complain).unwrap_or_else(|_| failed());
+                // A wider subscription may select what a narrower one skipped.
+                self.place = Reader::default();
+                self.more = true;
+                self.machine.suback(id, &codes);
+            }
+            Done::Unsubscribed(id, existed) => {
+                self.asking = false;
+                let code = |existed| if existed { Reason::Success } else { Reason::NoSubscriptionExisted };
+                let codes: Vec<_> = existed.inspect_err(complain).unwrap_or_default().into_iter().map(code).collect();
+                self.machine.unsuback(id, &codes);
+            }
+            Done::Fetched(fetched) => self.fetched(fetched),
+            Done::Settled(settled) => _ = settled.inspect_err(complain),
+        }
+    }
+
+    fn greeted(&mut self, greeted: Result<Greeted, Reason>, connect: Connect) {
+        self.asking = false;
+        let greeted = match greeted {
+            Ok(greeted) => greeted,
+            Err(reason) => return self.machine.refuse(reason, None),
+        };
+        self.machine.accept(Accept {
+            session_present: greeted.attached.present,
+            assigned_client_id: greeted.assigned,
+            session_expiry: None,
+            keep_alive: None,
+            reason_string: None,
+            user_properties: Vec::new(),
+        });
+        self.will = connect.will;
+        self.more = true;
+        self.hall.chat.announce(greeted.attached.session.account);
+        self.guest = Some(Guest { who: greeted.who, attached: greeted.attached, ending: greeted.ending });
+        self.parse(); // Clients may send on before they are let in.
+    }
+
+    fn fetched(&mut self, fetched: Result<(Vec<Next>, Reader), StoreError>) {
+        self.fetching = false;
+        let (rows, place) = match fetched {
+            Ok(fetched) => fetched,
+            Err(error) => return complain(&error),
+        };
+        self.more |= place.cursor != self.place.cursor;
+        self.place.cursor = self.place.cursor.max(place.cursor);
+        let mut untaken = Vec::new();
+        for next in rows {
+            if self.sent.contains(&next.delivery.seq) {
+                continue;
+            }
+            match self.send(&next) {
+                Sent::Awaiting(id) => {
+                    self.sent.insert(next.delivery.seq);
+                    self.owed.insert(id, next.settled());
+                }
+                Sent::Fire => {
+                    self.sent.insert(next.delivery.seq);
+                    self.unheard.push(next.settled());
+                }
+                Sent::TooLarge => untaken.push(next.settled()),
+                Sent::WindowFull => {
+                    // Read again from here once there is room.
+                    self.place.cursor = next.delivery.seq - 1;
+                    break;
+                }
+            }
+        }
+        // To the protocol a packet that the client cannot read counts as sent; the inbox keeps it for other devices.
+        untaken.iter_mut().for_each(|one: &mut Settled| one.kind = Kind::Topic);
+        self.settle(untaken);
+    }
+
+    fn send(&mut self, next: &Next) -> Sent {
+        let message = &next.delivery.message;
+        let carried = properties::from_row(message.properties.as_deref());
+        let (id, at) = (next.delivery.id.to_string(), next.delivery.at.to_string());
+        let mut user: Vec<(&str, &str)> = pairs(&carried);
+        if matches!(message.kind, Kind::Direct | Kind::Room) {
+            user.extend([("id", id.as_str()), ("from", &message.sender), ("time", &at)]);
+        }
+        let outgoing = Outgoing {
+            qos: next.qos,
+            subscription_ids: &next.identifiers,
+            ..outgoing(&next.topic, &message.payload, &carried, &user)
+        };
+        self.machine.publish(&outgoing)
+    }
+
+    /// Passes on what is owed to nobody: what does not fit is dropped.
+    fn pass(&mut self, thing: &Handed) {
+        let user = pairs(&thing.properties);
+        let outgoing = Outgoing {
+            qos: thing.qos,
+            retain: thing.retain,
+            subscription_ids: &thing.identifiers,
+            ..outgoing(&thing.topic, &thing.payload, &thing.properties, &user)
+        };
+        self.machine.publish(&outgoing);
+    }
+
+    fn make_room(&mut self, reading: bool) {
+        if reading && self.input.capacity() - self.input.len() < READ_SMALL / 2 {
+            // A client that filled what it had sends much.
+            let more = if self.input.capacity() < READ_SMALL { READ_SMALL } else { READ_LARGE };
+            self.input.reserve(more);
+        }
+    }
+
+    async fn wrote(&mut self) -> std::io::Result<()> {
+        self.stalled_since = None;
+        if self.machine.output().is_empty() {
+            *self.machine.output() = BytesMut::new();
+            self.writer.flush().await?;
+            self.more = true;
+        }
+        Ok(())
+    }
+
+    /// The next moment at which something is due even if nothing happens.
+    fn deadline(&mut self) -> Instant {
+        let now = Instant::now();
+        let silence = self.machine.deadline().map_or(now + Duration::from_secs(3600), Instant::from_std);
+        if self.machine.output().is_empty() {
+            return silence;
+        }
+        let since = *self.stalled_since.get_or_insert(now);
+        silence.min(since + STALL)
+    }
+
+    /// The alarm rang; `true` when the line is dead.
+    fn alarm(&mut self) -> bool {
+        let mut events = Vec::new();
+        self.machine.tick(time::monotonic(), &mut events);
+        self.events.extend(events);
+        let stalled = self.stalled_since.is_some_and(|since| Instant::now() >= since + STALL);
+        if stalled {
+            tracing::info!(door = self.visitor.door, "a client that does not read was closed");
+        }
+        stalled
+    }
+
+    /// The machine has said its last word; give it a moment to get through.
+    async fn say_last(&mut self) {
+        let goodbye = async {
+            self.writer.write_all_buf(self.machine.output()).await?;
+            self.writer.shutdown().await
+        };
+        _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
+    }
+
+    /// Settles what was already acknowledged, publishes the will, and gives the session back.
+    async fn leave(mut self) {
+        self.proceed_to_end();
+        let rest = async { while self.work.next().await.is_some() {} };
+        _ = tokio::time::timeout(Duration::from_secs(5), rest).await;
+        let Some(guest) = self.guest else { return };
+        let now = time::now();
+        if let Some(will) = self.will {
+            let letter = Letter {
+                id: None,
+                dup: false,
+                qos: will.qos,
+                retain: will.retain,
+                topic: will.topic,
+                payload: will.payload,
+                properties: will.properties,
+            };
+            self.hall.chat.publish(&guest.who, &guest.attached.session, vec![letter], now).await;
+        }
+        if let Err(error) = self.hall.broker.detach(&guest.attached, self.expiry, now).await {
+            complain(&error);
+        }
+        let account = guest.attached.session.account;
+        if account != AccountId::GUEST {
+            self.hall.chat.announce(account);
+        }
+    }
+
+    /// What was heard before the line broke still counts: acknowledgements, and publications with QoS 0.
+    fn proceed_to_end(&mut self) {
+        self.fetching = true; // Nothing is delivered any more.
+        self.more = false;
+        self.proceed();
+    }
+}
+
+/// What the rest of the house says to a connection.
+enum Call {
+    /// There may be something to read.
+    Bell,
+    /// Somebody else ended it.
+    Ending(Reason),
+}
+
+/// Waits for a call; there is none before there is a session.
+async fn call(guest: &mut Option<Guest>, listening: bool) -> Call {
+    let Some(guest) = guest else { return std::future::pending().await };
+    tokio::select! {
+        () = guest.attached.session.bell.notified(), if listening => Call::Bell,
+        reason = &mut guest.ending => Call::Ending(reason.unwrap_or(Reason::SessionTakenOver)),
+    }
+}
+
+fn pairs(properties: &Properties) -> Vec<(&str, &str)> {
+    properties.user_properties.iter().map(|(name, value)| (&**name, &**value)).collect()
+}
+
+fn outgoing<'a>(topic: &'a str, payload: &'a [u8], carried: &'a Properties, user: &'a [(&'a str, &'a str)]) -> Outgoing<'a> {
+    Outgoing {
+        id: None,
+        topic,
+        payload,
+        qos: Qos::AtMostOnce,
+        retain: false,
+        dup: false,
+        content_type: carried.content_type.as_deref(),
+        response_topic: carried.response_topic.as_ref().map(|topic| topic.as_str()),
+        correlation_data: carried.correlation_data.as_deref(),
+        payload_format: carried.payload_format,
+        message_expiry: carried.message_expiry,
+        user_properties: user,
+        subscription_ids: &[],
+    }
+}
+
+fn complain(error: &StoreError) {
+    tracing::error!(%error, "the store failed a connection");
+}

@@ -1,0 +1,186 @@
+//! Who is at the door: from what a client shows at CONNECT to a principal with its session, or the reason why not.
+//!
+//! A certificate names its account by directory id; a user name, if given, must agree. Without a certificate a name
+//! and a password are checked against the directory. Each CONNECT asks the ledger and the state of the account. The
+//! client learns no more than a reason code; why exactly is in the audit.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::hall::Hall;
+use crate::audit::Deed;
+use crate::broker::{Attached, Ending, Hello, Live};
+use crate::directory::{Directory, SignIn};
+use crate::enrollment::Presented;
+use crate::id::{AccountId, random};
+use crate::mqtt::{Connect, Reason};
+use crate::principal::Principal;
+use crate::store::Account;
+use crate::time::{self, Timestamp};
+
+/// Longer client ids are refused.
+const CLIENT_ID_MAX: usize = 256;
+
+/// What the door itself knows of a client.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    pub(crate) door: &'static str,
+    pub(crate) address: Option<SocketAddr>,
+    /// The certificate shown in the handshake, chain and key already proven.
+    pub(crate) certificate: Option<Presented>,
+    pub(crate) allow_anonymous: bool,
+}
+
+/// A client that was let in.
+pub(crate) struct Greeted {
+    pub(crate) who: Principal,
+    pub(crate) attached: Attached,
+    pub(crate) ending: Ending,
+    /// The client id, where the house chose it.
+    pub(crate) assigned: Option<String>,
+}
+
+/// Why a client was not let in: what it hears, and what the audit says.
+struct Turned {
+    reason: Reason,
+    why: String,
+}
+
+/// Lets a client in, or says why not.
+pub(crate) async fn judge(hall: &Hall, visitor: &Visitor, connect: &Connect) -> Result<Greeted, Reason> {
+    let now = time::now();
+    match admit(hall, visitor, connect, now).await {
+        Ok(greeted) => Ok(greeted),
+        Err(turned) => {
+            note(hall, visitor, connect, &turned, now).await;
+            Err(turned.reason)
+        }
+    }
+}
+
+async fn admit(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp) -> Result<Greeted, Turned> {
+    if connect.client_id.len() > CLIENT_ID_MAX {
+        return Err(turned(Reason::ClientIdentifierNotValid, "a client id longer than 256 bytes"));
+    }
+    let who = identify(hall, visitor, connect, now).await?;
+    let assigned = connect.client_id.is_empty().then(|| format!("auto-{}", crate::audit::to_hex(&random::<8>())));
+    let client_id: Arc<str> = assigned.as_deref().unwrap_or(&connect.client_id).into();
+    let (line, ending) = oneshot::channel();
+    let live = Live {
+        serial: visitor.certificate.as_ref().map(|shown| shown.serial.clone()),
+        address: visitor.address,
+        version: connect.version,
+        door: visitor.door,
+        since: now,
+        ending: Some(line),
+    };
+    let hello = Hello {
+        account: who.account().unwrap_or(AccountId::GUEST),
+        client_id,
+        clean_start: connect.clean_start,
+        expiry: connect.session_expiry,
+        live,
+    };
+    let attached = hall.broker.attach(hello, now).await.map_err(|error| match error {
+        crate::store::StoreError::Full => turned(Reason::QuotaExceeded, "the disk is full"),
+        error => turned(Reason::ServerUnavailable, error),
+    })?;
+    // Revoked or disabled between the question and the session's beginning: nobody would have ended it.
+    if let Err(late) = still_good(hall, visitor, &who, now).await {
+        let _ = hall.broker.detach(&attached, None, now).await;
+        return Err(late);
+    }
+    Ok(Greeted { who, attached, ending, assigned })
+}
+
+async fn identify(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp) -> Result<Principal, Turned> {
+    match (&visitor.certificate, &connect.username) {
+        (Some(shown), named) => by_certificate(hall, shown, named.as_deref(), now).await,
+        (None, Some(name)) => by_password(hall, name, connect.password.as_ref()).await,
+        (None, None) if visitor.allow_anonymous => Ok(Principal::Guest),
+        (None, None) => Err(turned(Reason::NotAuthorized, "neither a certificate nor a name and password")),
+    }
+}
+
+async fn by_certificate(hall: &Hall, shown: &Presented, named: Option<&str>, now: Timestamp) -> Result<Principal, Turned> {
+    hall.enrollment.status(shown, now).await.map_err(|why| turned(Reason::NotAuthorized, why))?;
+    let account = hall
+        .directory
+        .by_id(shown.account)
+        .ok_or_else(|| turned(Reason::NotAuthorized, "the certificate's account is not in the directory"))?;
+    if named.is_some_and(|name| name.to_lowercase() != account.name) {
+        return Err(turned(Reason::BadUserNameOrPassword, format!("the certificate is {}'s", account.name)));
+    }
+    enabled(&account)
+}
+
+async fn by_password(hall: &Hall, name: &str, password: Option<&Zeroizing<Vec<u8>>>) -> Result<Principal, Turned> {
+    let refuse = |why: &str| turned(Reason::BadUserNameOrPassword, why);
+    let text = |bytes: &Zeroizing<Vec<u8>>| std::str::from_utf8(bytes).ok().map(|text| Zeroizing::new(text.to_owned()));
+    // An empty password would be an anonymous bind to many directories (RFC 4513 §5.1.2).
+    let password = password.and_then(text).filter(|text| !text.is_empty()).ok_or_else(|| refuse("no password"))?;
+    match hall.directory.sign_in(name, password).await {
+        SignIn::Accepted(account) => enabled(&account),
+        SignIn::WrongPassword => Err(refuse("wrong password")),
+        SignIn::Unknown => Err(refuse("no such account")),
+        SignIn::Disabled(why) => Err(turned(Reason::BadUserNameOrPassword, why)),
+        SignIn::Unavailable(why) => Err(turned(Reason::ServerUnavailable, why)),
+    }
+}
+
+async fn still_good(hall: &Hall, visitor: &Visitor, who: &Principal, now: Timestamp) -> Result<(), Turned> {
+    if let Some(shown) = &visitor.certificate {
+        hall.enrollment.status(shown, now).await.map_err(|why| turned(Reason::NotAuthorized, why))?;
+    }
+    match who {
+        Principal::Account(actor) => match hall.directory.by_id(actor.id) {
+            Some(account) => enabled(&account).map(drop),
+            None => Err(turned(Reason::NotAuthorized, "the account is gone")),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn enabled(account: &Account) -> Result<Principal, Turned> {
+    match account.disabled() {
+        Some(why) => Err(turned(Reason::NotAuthorized, why)),
+        None => Ok(Directory::principal(account)),
+    }
+}
+
+fn turned(reason: Reason, why: impl ToString) -> Turned {
+    Turned { reason, why: why.to_string() }
+}
+
+/// Writes a refused CONNECT into the audit. A crowd of strangers must not fill the disk, so only so many a second
+/// are written one by one; the log counts the rest.
+async fn note(hall: &Hall, visitor: &Visitor, connect: &Connect, turned: &Turned, now: Timestamp) {
+    let address = visitor.address.map(|address| address.ip().to_string()).unwrap_or_default();
+    tracing::info!(door = visitor.door, reason = %turned.reason, why = %turned.why, "a client was refused");
+    if !may_write(now) {
+        return;
+    }
+    let subject = connect.username.clone().or_else(|| Some(visitor.certificate.as_ref()?.serial.clone()));
+    let subject: String = subject.unwrap_or_else(|| "guest".into()).chars().take(64).collect();
+    let deed = Deed::new(&Principal::System, "session.refuse", subject).with(serde_json::json!({
+        "door": visitor.door, "address": address, "reason": turned.reason.code(), "why": turned.why,
+    }));
+    if let Err(error) = hall.store.write(move |tx| tx.remember(deed, now)).await {
+        tracing::error!(%error, "a refusal could not be audited");
+    }
+}
+
+fn may_write(now: Timestamp) -> bool {
+    const EACH_SECOND: u32 = 10;
+    static SECOND: AtomicI64 = AtomicI64::new(0);
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    let second = now.micros() / 1_000_000;
+    if SECOND.swap(second, Ordering::Relaxed) != second {
+        WRITTEN.store(0, Ordering::Relaxed);
+    }
+    WRITTEN.fetch_add(1, Ordering::Relaxed) < EACH_SECOND
+}

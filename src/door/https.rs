@@ -1,0 +1,83 @@
+//! HTTPS: the console and the API, each connection in its own task with the handshake in it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::tcp;
+use super::tls::Tls;
+use crate::api::Shown;
+
+/// Connections at one web door; browsers keep a handful each.
+const MOST: usize = 2048;
+/// A client that has not sent its request by then is gone.
+const HEADERS: Duration = Duration::from_secs(15);
+
+
+
+/// Serves a router over TLS until told to stop.
+pub(crate) async fn serve(listener: TcpListener, tls: Tls, router: Router, stop: watch::Receiver<bool>) {
+    accept(listener, stop, move |stream| {
+        let (tls, router) = (tls.clone(), router.clone());
+        async move {
+            let from = stream.peer_addr().ok();
+            match tls.accept(stream).await {
+                Ok((stream, certificate)) => {
+                    let router = router.map_request(move |mut request: Request<_>| {
+                        request.extensions_mut().insert(Shown(certificate.clone()));
+                        if let Some(from) = from {
+                            request.extensions_mut().insert(ConnectInfo(from));
+                        }
+                        request
+                    });
+                    speak(stream, router).await;
+                }
+                Err(error) => tracing::debug!(door = "https", %error, "a handshake failed"),
+            }
+        }
+    })
+    .await;
+}
+
+/// Accepts web connections; when told to stop, those that are open are dropped: a browser asks again.
+pub(super) async fn accept<F, W>(listener: TcpListener, stop: watch::Receiver<bool>, serve: F)
+where
+    F: Fn(TcpStream) -> W,
+    W: Future<Output = ()> + Send + 'static,
+{
+    let told = stop.clone();
+    tcp::accept(listener, MOST, stop, move |stream, _| {
+        let (served, mut told) = (serve(stream), told.clone());
+        async move {
+            tokio::select! {
+                () = served => {}
+                _ = told.changed() => {}
+            }
+        }
+    })
+    .await;
+}
+
+/// Speaks HTTP/1.1 or 2 on a stream.
+pub(super) async fn speak<S, T>(stream: S, service: T)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T: tower::Service<Request, Response = axum::response::Response, Error = std::convert::Infallible> + Clone + Send + 'static,
+    T::Future: Send + 'static,
+{
+    let service = service.map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(axum::body::Body::new));
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await {
+        tracing::debug!(error = %error, "a web connection ended badly");
+    }
+}

@@ -1,0 +1,177 @@
+//! The lists of what was taken back: the issuing CA's, signed anew with each revocation and every six hours, and the
+//! root's, which is empty and signed twice a year.
+//!
+//! The house itself does not depend on them, it asks its ledger; they are for everybody else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use chancery_ca as ca;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::Failure;
+use super::authority::Authority;
+use crate::store::{Store, StoreError};
+use crate::time::Timestamp;
+
+/// What the console and the command line show of the current list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct CrlInfo {
+    pub(crate) number: u64,
+    pub(crate) this_update: Timestamp,
+    pub(crate) next_update: Timestamp,
+    /// How many certificates it holds.
+    pub(crate) count: usize,
+}
+
+/// Both lists, as they are now.
+pub(super) struct Lists {
+    store: Store,
+    authority: Arc<Authority>,
+    current: ArcSwap<Published>,
+    root: ArcSwapOption<Vec<u8>>,
+    /// One list is signed at a time, so that the number on show never goes back.
+    publishing: Mutex<()>,
+    /// How many times the ledger changed what belongs on the list.
+    changes: AtomicU64,
+}
+
+struct Published {
+    der: Arc<Vec<u8>>,
+    info: CrlInfo,
+    /// Every change up to this one is in it.
+    covers: u64,
+}
+
+impl Lists {
+    /// Signs the first list of this run.
+    pub(super) async fn open(
+        store: Store,
+        authority: Arc<Authority>,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let root = authority.root_crl()?.map(Arc::new);
+        let current = ArcSwap::from_pointee(publish(&store, &authority, 0, now).await?);
+        let lists = Self {
+            store,
+            authority,
+            current,
+            root: ArcSwapOption::new(root),
+            publishing: Mutex::default(),
+            changes: AtomicU64::new(0),
+        };
+        lists.renew_root_if_due(now).await;
+        Ok(lists)
+    }
+
+    /// The ledger has committed a revocation: the list follows. Whoever waited while another call signed a list that
+    /// holds his change as well is served by that one.
+    pub(super) async fn follow(&self, now: Timestamp) -> Result<(), Failure> {
+        let mine = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
+        let _one = self.publishing.lock().await;
+        if self.current.load().covers >= mine {
+            return Ok(());
+        }
+        self.renew(now).await
+    }
+
+    /// Signs what has become old.
+    pub(super) async fn renew_if_due(&self, now: Timestamp) -> Result<(), Failure> {
+        let _one = self.publishing.lock().await;
+        let (signed, fresh) =
+            (self.current.load().info.this_update, self.current.load().covers >= self.changes());
+        // A list from the future is what a clock leaves behind that was wrong and has been set right.
+        if fresh && signed <= now && now.since(signed) < EVERY {
+            return Ok(());
+        }
+        self.renew_root_if_due(now).await;
+        self.renew(now).await
+    }
+
+    /// The issuing CA's list in DER.
+    pub(super) fn der(&self) -> Arc<Vec<u8>> {
+        self.current.load().der.clone()
+    }
+
+    pub(super) fn info(&self) -> CrlInfo {
+        self.current.load().info
+    }
+
+    /// The root's list in DER, if the house has it.
+    pub(super) fn root_der(&self) -> Option<Arc<Vec<u8>>> {
+        self.root.load_full()
+    }
+
+    async fn renew(&self, now: Timestamp) -> Result<(), Failure> {
+        let covers = self.changes();
+        self.current.store(Arc::new(publish(&self.store, &self.authority, covers, now).await?));
+        Ok(())
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Only third parties that check the issuing CA itself miss this list, so trouble with it stops nothing.
+    async fn renew_root_if_due(&self, now: Timestamp) {
+        let known = self.root.load_full();
+        let (number, until) = known.as_deref().and_then(|der| read(der)).unwrap_or_default();
+        if until > now.after(ROOT_DUE) {
+            return;
+        }
+        match self.authority.renew_root_crl(number + 1, now, now.after(ROOT_LIFE)).await {
+            Ok(Some(der)) => self.root.store(Some(Arc::new(der))),
+            Ok(None) => tracing::warn!(
+                next_update = %until,
+                "the root's CRL ends soon and the root's key is not in this house: sign a new root.crl where it is"
+            ),
+            Err(error) => tracing::error!(%error, "the root's CRL could not be renewed"),
+        }
+    }
+}
+
+/// Takes the next number and what belongs on the list in one unit of work, and signs it.
+async fn publish(
+    store: &Store,
+    authority: &Authority,
+    covers: u64,
+    now: Timestamp,
+) -> Result<Published, Failure> {
+    let take = move |tx: &mut crate::store::Tx| -> Result<_, StoreError> {
+        let number = tx.mark(NUMBER)?.unwrap_or(0) + 1;
+        tx.set_mark(NUMBER, number)?;
+        // A serial stays on at least one list that is signed after the certificate's end (RFC 5280 §3.3).
+        Ok((number, tx.revoked(now.before(LIFE))?))
+    };
+    let (number, revoked) = store.write(take).await?;
+    let number = u64::try_from(number).unwrap_or(1);
+    let lines = revoked.iter().map(line).collect::<Result<Vec<_>, _>>()?;
+    let info = CrlInfo { number, this_update: now, next_update: now.after(LIFE), count: lines.len() };
+    let der = authority.sign_crl(lines, number, now, info.next_update).await?;
+    Ok(Published { der: Arc::new(der), info, covers })
+}
+
+fn line((serial, at, reason): &(String, Timestamp, String)) -> Result<ca::Revoked, Failure> {
+    // A serial that cannot be read must not silently be missing from the list.
+    let serial = serial.parse().map_err(|_| Failure::Ledger(serial.clone()))?;
+    Ok(ca::Revoked { serial, at: at.to_offset(), reason: reason.parse().unwrap_or_default() })
+}
+
+/// Number and end of a signed list.
+fn read(der: &[u8]) -> Option<(u64, Timestamp)> {
+    let (_, crl) = x509_parser::parse_x509_crl(der).ok()?;
+    let number = crl.crl_number().and_then(|number| u64::try_from(number).ok())?;
+    Some((number, crl.next_update()?.to_datetime().into()))
+}
+
+const NUMBER: &str = "crl";
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// How long a list is good.
+const LIFE: Duration = HOUR.saturating_mul(24);
+/// How often it is signed anew although nothing changed.
+const EVERY: Duration = HOUR.saturating_mul(6);
+const ROOT_LIFE: Duration = HOUR.saturating_mul(24 * 365);
+const ROOT_DUE: Duration = HOUR.saturating_mul(24 * 180);

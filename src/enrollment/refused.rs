@@ -1,0 +1,116 @@
+//! The two kinds of "no" about certificates: what is refused to the one who asks, and what breaks.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chancery_ca as ca;
+
+use super::status::StatusRefused;
+use crate::secret::NoSecret;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// Why a deed about certificates was not done. Everything but [`Refused::Failed`] is an answer for the one who asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("{0} may not decide about this account's certificates: ask an admin")]
+    NotAllowed(String),
+    #[error("there is no account {0}")]
+    NoAccount(String),
+    #[error("the account is no longer in the directory")]
+    Gone,
+    #[error("the account {name} may not act ({why}): enable it first")]
+    Disabled { name: String, why: String },
+    /// The request itself is at fault.
+    #[error("{0}")]
+    Request(#[source] ca::Refusal),
+    #[error(
+        "the request asks for {name}, which is not a name of this account: leave the names out, or ask for CN={account} \
+         alone; the directory supplies them"
+    )]
+    ForeignName { name: String, account: String },
+    #[error("{0}: correct it in the directory")]
+    Names(#[source] ca::Failure),
+    #[error("this key stands in a certificate of somebody else: make a new key")]
+    KeyTaken,
+    #[error("this key stands in a certificate that was revoked: make a new key")]
+    KeyRevoked,
+    #[error("the password for the PKCS#12 archive is too short: at least {0} characters, none of them NUL")]
+    Password(usize),
+    #[error("the token is unknown, was used or is too old: ask for a new one")]
+    DeadToken,
+    #[error(transparent)]
+    Status(#[from] StatusRefused),
+    #[error("there is no certificate {0} in the ledger")]
+    NoCertificate(String),
+    #[error("the certificate {0} was revoked before")]
+    AlreadyRevoked(String),
+    #[error("{0}")]
+    Word(#[source] ca::Refusal),
+    /// The machine's trouble.
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// What broke, or was found unusable at start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(
+        "there is an authority in {0} already, and nothing was changed: move it away to found another one"
+    )]
+    Founded(PathBuf),
+    #[error("there is no authority in {0}: make one with `chancery init`")]
+    NotFounded(PathBuf),
+    #[error(
+        "the passphrase in {passphrase} does not open {key}: put back the one that was used at `chancery init`"
+    )]
+    Passphrase { key: PathBuf, passphrase: PathBuf },
+    #[error("{path}: {why}")]
+    Unusable { path: PathBuf, why: ca::Failure },
+    #[error("{path}: {why}")]
+    File { path: PathBuf, why: io::Error },
+    #[error(
+        "it is {now} by this machine's clock, but the issuing CA is valid from {from} to {until}: set the clock"
+    )]
+    Clock { now: Timestamp, from: Timestamp, until: Timestamp },
+    #[error("the ledger holds {0:?} for a serial")]
+    Ledger(String),
+    #[error("{0:?} cannot stand in a server certificate: give host names in A-label form and IP addresses")]
+    ServerNames(Vec<String>),
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
+    #[error(transparent)]
+    Signing(#[from] ca::Failure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the house is stopping")]
+    Stopped,
+}
+
+impl Failure {
+    pub(super) fn file(path: &Path, why: io::Error) -> Self {
+        Failure::File { path: path.into(), why }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            // What the directory says of a person may not fit into a certificate; that is nobody's breakage.
+            Failure::Signing(why @ ca::Failure::Name { .. }) => Refused::Names(why),
+            failure => Refused::Failed(failure),
+        }
+    }
+}
+
+impl From<ca::Failure> for Refused {
+    fn from(failure: ca::Failure) -> Self {
+        Failure::from(failure).into()
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Failure::from(error).into()
+    }
+}

@@ -1,0 +1,103 @@
+//! Status: whether a certificate that somebody shows still stands.
+//!
+//! Asked twice: of the index in memory while hands are shaken, where nothing may wait, and of the ledger at each
+//! CONNECT.
+
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock};
+
+use chancery_ca as ca;
+use uuid::Uuid;
+
+use super::Enrollment;
+use crate::id::AccountId;
+use crate::store::{Certificate, CertificateState, Store, StoreError};
+use crate::time::Timestamp;
+
+/// A certificate shown at a door: chain and key were proven in the handshake, its status was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Presented {
+    /// Upper-case hex.
+    pub(crate) serial: String,
+    /// Whose it says it is.
+    pub(crate) account: AccountId,
+}
+
+/// Why a certificate is not accepted any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StatusRefused {
+    #[error("the certificate was revoked: enroll again with a new key")]
+    Revoked,
+    #[error("the certificate is not in the ledger of this house: enroll here")]
+    Unknown,
+    #[error("the certificate has expired: enroll again")]
+    Expired,
+    #[error("the ledger has this certificate for somebody else")]
+    WrongAccount,
+    /// The ledger could not be asked, and what cannot be asked is not let in.
+    #[error("the ledger cannot be asked: {0}")]
+    Unanswered(#[from] StoreError),
+}
+
+impl Enrollment {
+    /// Who shows a certificate: `None` when it is not of this authority or names no account. To be asked only about a
+    /// certificate whose chain was proven to end at this authority.
+    pub(crate) fn identify(&self, leaf_der: &[u8]) -> Option<Presented> {
+        let (leaf, ours) = (ca::Certificate::parse(leaf_der).ok()?, self.authority.public());
+        if leaf.issuer_key_id.as_deref() != Some(ours.key_id()) || leaf.issuer != ours.issuer_name() {
+            return None;
+        }
+        let account = Uuid::parse_str(&leaf.account_uuid()?).ok()?;
+        Some(Presented { serial: leaf.serial?.to_string(), account: account.into() })
+    }
+
+    /// Whether a serial was revoked, from memory: for handshakes.
+    pub(crate) fn is_revoked(&self, serial: &str) -> bool {
+        self.revoked.contains(serial)
+    }
+
+    /// Asks the ledger whether a certificate still stands: at each CONNECT, and again once its session lives.
+    pub(crate) async fn status(&self, presented: &Presented, now: Timestamp) -> Result<(), StatusRefused> {
+        let serial = presented.serial.clone();
+        let line = self.store.read(move |view| view.certificate(&serial)).await?;
+        judge(line.as_ref(), presented, now)
+    }
+}
+
+/// What the ledger's line about a certificate says to the one who shows it. An intended certificate counts as issued:
+/// after a crash nobody knows whether it was signed.
+pub(super) fn judge(
+    line: Option<&Certificate>,
+    shown: &Presented,
+    now: Timestamp,
+) -> Result<(), StatusRefused> {
+    let line = line.ok_or(StatusRefused::Unknown)?;
+    if line.account != Some(shown.account) {
+        return Err(StatusRefused::WrongAccount);
+    }
+    match line.state {
+        CertificateState::Revoked => Err(StatusRefused::Revoked),
+        CertificateState::Intended | CertificateState::Active if now > line.not_after => {
+            Err(StatusRefused::Expired)
+        }
+        CertificateState::Intended | CertificateState::Active => Ok(()),
+    }
+}
+
+/// The serials that were revoked and have not expired. It only grows while the house runs: 32 bytes for each.
+pub(super) struct Index(RwLock<HashSet<String>>);
+
+impl Index {
+    pub(super) async fn load(store: &Store, now: Timestamp) -> Result<Self, StoreError> {
+        let revoked = store.read(move |view| view.revoked(now)).await?;
+        Ok(Self(RwLock::new(revoked.into_iter().map(|(serial, ..)| serial).collect())))
+    }
+
+    pub(super) fn contains(&self, serial: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(serial)
+    }
+
+    pub(super) fn add(&self, serials: &[String]) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(serials.iter().cloned());
+    }
+}

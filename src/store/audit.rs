@@ -1,0 +1,91 @@
+//! The audit chain's rows, written in the same transaction as the deed.
+
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use super::schema::{audit, mark};
+use super::{StoreError, Tx, View, bad_row};
+use crate::audit::{Deed, Entry, GENESIS, Verified, Walk, link};
+use crate::time::Timestamp;
+
+const HEAD: &str = "audit";
+/// How many entries are read at once while the chain is walked.
+const PAGE: i64 = 1000;
+
+impl Tx {
+    /// Remembers a deed at the end of the chain.
+    pub(crate) fn remember(&mut self, deed: Deed, now: Timestamp) -> Result<(), StoreError> {
+        let (last, prev) = self.view.audit_head()?.unwrap_or((0, GENESIS));
+        let seq = last + 1;
+        let details = deed.details.to_string();
+        let hash = link(&prev, seq, now, [&deed.actor, deed.deed, &deed.subject, &details]);
+        diesel::insert_into(audit::table)
+            .values((
+                audit::seq.eq(seq),
+                audit::at.eq(now.micros()),
+                audit::actor.eq(&deed.actor),
+                audit::deed.eq(deed.deed),
+                audit::subject.eq(&deed.subject),
+                audit::details.eq(&details),
+                audit::hash.eq(&hash[..]),
+            ))
+            .execute(&mut self.view.conn)?;
+        diesel::insert_into(mark::table)
+            .values((mark::name.eq(HEAD), mark::value.eq(seq), mark::data.eq(&hash[..])))
+            .on_conflict(mark::name)
+            .do_update()
+            .set((mark::value.eq(excluded(mark::value)), mark::data.eq(excluded(mark::data))))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+}
+
+impl View {
+    /// Entries before `before` (or the newest), newest first.
+    pub(crate) fn audit_entries(&mut self, before: Option<i64>, limit: i64) -> Result<Vec<Entry>, StoreError> {
+        let rows = audit::table
+            .filter(audit::seq.lt(before.unwrap_or(i64::MAX)))
+            .order(audit::seq.desc())
+            .limit(limit)
+            .load(&mut self.conn)?;
+        rows.into_iter().map(from_row).collect()
+    }
+
+    /// Walks the whole chain.
+    pub(crate) fn verify_audit(&mut self) -> Result<Verified, StoreError> {
+        let head = self.audit_head()?;
+        let (mut walk, mut after) = (Walk::new(), i64::MIN);
+        loop {
+            let rows: Vec<Row> = audit::table
+                .filter(audit::seq.gt(after))
+                .order(audit::seq)
+                .limit(PAGE)
+                .load(&mut self.conn)?;
+            let Some(last) = rows.last() else { return Ok(walk.end(head)) };
+            after = last.0;
+            for row in rows {
+                walk.step(&from_row(row)?);
+            }
+        }
+    }
+
+    fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
+        let head: Option<(i64, Option<Vec<u8>>)> = mark::table
+            .filter(mark::name.eq(HEAD))
+            .select((mark::value, mark::data))
+            .first(&mut self.conn)
+            .optional()?;
+        head.map(|(seq, hash)| Ok((seq, hash32(hash.unwrap_or_default())?))).transpose()
+    }
+}
+
+type Row = (i64, i64, String, String, String, String, Vec<u8>);
+
+fn from_row((seq, at, actor, deed, subject, details, hash): Row) -> Result<Entry, StoreError> {
+    let at = Timestamp::from_micros(at);
+    Ok(Entry { seq, at, actor, deed, subject, details, hash: hash32(hash)? })
+}
+
+fn hash32(bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| bad_row("an audit hash that is not 32 bytes"))
+}

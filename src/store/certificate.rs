@@ -1,0 +1,251 @@
+//! The ledger: every certificate and its state, and the one-time tokens that allow one.
+
+use diesel::prelude::*;
+
+use super::schema::{certificate, token};
+use super::{StoreError, Tx, View, bad_row, id16};
+use crate::id::AccountId;
+use crate::time::Timestamp;
+
+/// How far a certificate's life has come. `Intended` rows are committed before the key signs, so that no serial is
+/// ever unaccounted for; after a crash they are treated as issued and can be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CertificateState {
+    Intended,
+    Active,
+    Revoked,
+}
+
+impl CertificateState {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            CertificateState::Intended => "intended",
+            CertificateState::Active => "active",
+            CertificateState::Revoked => "revoked",
+        }
+    }
+}
+
+/// A line of the ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    /// Upper-case hex.
+    pub(crate) serial: String,
+    /// `None` for the house's own certificates.
+    pub(crate) account: Option<AccountId>,
+    pub(crate) name: String,
+    pub(crate) profile: String,
+    pub(crate) state: CertificateState,
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+    pub(crate) der: Option<Vec<u8>>,
+    pub(crate) reason: Option<String>,
+    pub(crate) revoked_at: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+}
+
+/// A certificate about to be signed.
+#[derive(Clone, Debug)]
+pub(crate) struct NewCertificate {
+    pub(crate) serial: String,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) name: String,
+    pub(crate) profile: &'static str,
+    /// SHA-256 of the public key (SubjectPublicKeyInfo).
+    pub(crate) spki: [u8; 32],
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+}
+
+/// What a one-time token allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) account: AccountId,
+    pub(crate) profile: String,
+}
+
+type Columns = (
+    String,
+    Option<Vec<u8>>,
+    String,
+    String,
+    String,
+    i64,
+    i64,
+    Option<Vec<u8>>,
+    Option<String>,
+    Option<i64>,
+    i64,
+);
+
+macro_rules! columns {
+    () => {
+        (
+            certificate::serial,
+            certificate::account,
+            certificate::name,
+            certificate::profile,
+            certificate::state,
+            certificate::not_before,
+            certificate::not_after,
+            certificate::der,
+            certificate::reason,
+            certificate::revoked_at,
+            certificate::created_at,
+        )
+    };
+}
+
+impl View {
+    /// The newest certificates first; of one account when given.
+    pub(crate) fn certificates(&mut self, of: Option<AccountId>, limit: i64) -> Result<Vec<Certificate>, StoreError> {
+        let mut query = certificate::table.into_boxed();
+        if let Some(account) = of {
+            query = query.filter(certificate::account.eq(account.to_bytes().to_vec()));
+        }
+        let rows: Vec<Columns> =
+            query.order(certificate::created_at.desc()).limit(limit).select(columns!()).load(&mut self.conn)?;
+        rows.into_iter().map(from_row).collect()
+    }
+
+    /// One line of the ledger.
+    pub(crate) fn certificate(&mut self, serial: &str) -> Result<Option<Certificate>, StoreError> {
+        let row: Option<Columns> =
+            certificate::table.find(serial).select(columns!()).first(&mut self.conn).optional()?;
+        row.map(from_row).transpose()
+    }
+
+    /// Everything revoked and not yet expired, for the CRL: serial, when, why.
+    pub(crate) fn revoked(&mut self, now: Timestamp) -> Result<Vec<(String, Timestamp, String)>, StoreError> {
+        let rows: Vec<(String, Option<i64>, Option<String>)> = certificate::table
+            .filter(certificate::state.eq("revoked"))
+            .filter(certificate::not_after.gt(now.micros()))
+            .select((certificate::serial, certificate::revoked_at, certificate::reason))
+            .load(&mut self.conn)?;
+        Ok(rows
+            .into_iter()
+            .map(|(serial, at, reason)| {
+                (serial, Timestamp::from_micros(at.unwrap_or_default()), reason.unwrap_or_default())
+            })
+            .collect())
+    }
+
+    /// What a token allows; `None` when it is unknown, used or too old. It is used up by [`Tx::use_token`] alone.
+    pub(crate) fn token(&mut self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Token>, StoreError> {
+        let row: Option<(Vec<u8>, String)> = token::table
+            .find(hash.to_vec())
+            .filter(token::used_at.is_null())
+            .filter(token::expires_at.gt(now.micros()))
+            .select((token::account, token::profile))
+            .first(&mut self.conn)
+            .optional()?;
+        row.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile })).transpose()
+    }
+
+    /// Whose key this is, if it was ever certified for somebody, and whether that certificate was revoked.
+    pub(crate) fn key_used_by(&mut self, spki: &[u8; 32]) -> Result<Vec<(Option<AccountId>, bool)>, StoreError> {
+        let rows: Vec<(Option<Vec<u8>>, String)> = certificate::table
+            .filter(certificate::spki.eq(&spki[..]))
+            .select((certificate::account, certificate::state))
+            .load(&mut self.conn)?;
+        rows.into_iter()
+            .map(|(account, state)| {
+                let account = account.map(id16).transpose()?.map(AccountId::from_bytes);
+                Ok((account, state == "revoked"))
+            })
+            .collect()
+    }
+}
+
+impl Tx {
+    /// Accounts for a serial before the key signs it.
+    pub(crate) fn intend_certificate(&mut self, new: &NewCertificate, now: Timestamp) -> Result<(), StoreError> {
+        diesel::insert_into(certificate::table)
+            .values((
+                certificate::serial.eq(&new.serial),
+                certificate::account.eq(new.account.map(|id| id.to_bytes().to_vec())),
+                certificate::name.eq(&new.name),
+                certificate::profile.eq(new.profile),
+                certificate::state.eq("intended"),
+                certificate::spki.eq(&new.spki[..]),
+                certificate::not_before.eq(new.not_before.micros()),
+                certificate::not_after.eq(new.not_after.micros()),
+                certificate::created_at.eq(now.micros()),
+            ))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// The key has signed it. A serial revoked in between stays revoked.
+    pub(crate) fn activate_certificate(&mut self, serial: &str, der: &[u8]) -> Result<(), StoreError> {
+        diesel::update(certificate::table.find(serial))
+            .set(certificate::der.eq(der))
+            .execute(&mut self.view.conn)?;
+        diesel::update(certificate::table.find(serial).filter(certificate::state.eq("intended")))
+            .set(certificate::state.eq("active"))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// `false` when it was revoked already or is not in the ledger.
+    pub(crate) fn revoke_certificate(&mut self, serial: &str, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let row = certificate::table.find(serial).filter(certificate::state.ne("revoked"));
+        let changed = diesel::update(row)
+            .set((
+                certificate::state.eq("revoked"),
+                certificate::reason.eq(reason),
+                certificate::revoked_at.eq(now.micros()),
+            ))
+            .execute(&mut self.view.conn)?;
+        Ok(changed > 0)
+    }
+
+    /// Keeps the hash of a new one-time token.
+    pub(crate) fn put_token(&mut self, hash: &[u8; 32], allows: &Token, until: Timestamp) -> Result<(), StoreError> {
+        diesel::insert_into(token::table)
+            .values((
+                token::hash.eq(&hash[..]),
+                token::account.eq(&allows.account.to_bytes()[..]),
+                token::profile.eq(&allows.profile),
+                token::expires_at.eq(until.micros()),
+            ))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// Uses a token up, once; `None` when it is unknown, used or too old.
+    pub(crate) fn use_token(&mut self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Token>, StoreError> {
+        let row = token::table
+            .find(hash.to_vec())
+            .filter(token::used_at.is_null())
+            .filter(token::expires_at.gt(now.micros()));
+        let used: Option<(Vec<u8>, String)> = diesel::update(row)
+            .set(token::used_at.eq(now.micros()))
+            .returning((token::account, token::profile))
+            .get_result(&mut self.view.conn)
+            .optional()?;
+        used.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile })).transpose()
+    }
+}
+
+fn from_row(row: Columns) -> Result<Certificate, StoreError> {
+    let (serial, account, name, profile, state, not_before, not_after, der, reason, revoked_at, created_at) = row;
+    Ok(Certificate {
+        serial,
+        account: account.map(id16).transpose()?.map(AccountId::from_bytes),
+        name,
+        profile,
+        state: match state.as_str() {
+            "intended" => CertificateState::Intended,
+            "active" => CertificateState::Active,
+            "revoked" => CertificateState::Revoked,
+            other => return Err(bad_row(format!("a certificate in state {other}"))),
+        },
+        not_before: Timestamp::from_micros(not_before),
+        not_after: Timestamp::from_micros(not_after),
+        der,
+        reason,
+        revoked_at: revoked_at.map(Timestamp::from_micros),
+        created_at: Timestamp::from_micros(created_at),
+    })
+}

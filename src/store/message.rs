@@ -1,0 +1,255 @@
+//! Messages, and the two kinds of reference to them: an account's inbox and a durable session's queue.
+
+use bytes::Bytes;
+use diesel::prelude::*;
+
+use super::envelope::SWEPT;
+use super::schema::{inbox, message, queue};
+use super::{StoreError, Tx, View, bad_row, id16};
+use crate::id::{AccountId, MessageId, SessionId};
+use crate::time::Timestamp;
+
+/// What a message is, and so what its address means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// To one account; the address is its name.
+    Direct,
+    /// To a room; the address is the room's name.
+    Room,
+    /// News for the author of a message; the address is that message's id.
+    Receipt,
+    /// On a plain topic; the address is the topic.
+    Topic,
+}
+
+/// A message about to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewMessage {
+    pub(crate) kind: Kind,
+    pub(crate) author: AccountId,
+    pub(crate) sender: String,
+    pub(crate) address: String,
+    pub(crate) payload: Bytes,
+    /// MQTT 5 properties as JSON; `None` when there are none.
+    pub(crate) properties: Option<String>,
+}
+
+/// A stored message: its order of commit and its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) seq: i64,
+    pub(crate) id: MessageId,
+}
+
+/// A message on its way to a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) seq: i64,
+    pub(crate) id: MessageId,
+    pub(crate) message: NewMessage,
+    pub(crate) at: Timestamp,
+    /// The queue's quality of service; `None` when the row came from the inbox.
+    pub(crate) qos: Option<u8>,
+}
+
+/// The states of an inbox row, in the order a message may pass through them.
+pub(crate) mod fate {
+    pub(crate) const STORED: i32 = 0;
+    pub(crate) const MAILED: i32 = 1;
+    pub(crate) const DELIVERED: i32 = 2;
+    pub(crate) const READ: i32 = 3;
+    pub(crate) const EXPIRED: i32 = 4;
+}
+
+type Columns = (i64, Vec<u8>, i32, Vec<u8>, String, String, Vec<u8>, Option<String>, i64);
+const COLUMNS: (
+    message::seq,
+    message::id,
+    message::kind,
+    message::author,
+    message::sender,
+    message::address,
+    message::payload,
+    message::properties,
+    message::at,
+) = (
+    message::seq,
+    message::id,
+    message::kind,
+    message::author,
+    message::sender,
+    message::address,
+    message::payload,
+    message::properties,
+    message::at,
+);
+
+impl Tx {
+    /// Stores a body once and gives it its place in the order of commit.
+    pub(crate) fn append_message(&mut self, new: &NewMessage, now: Timestamp) -> Result<Placed, StoreError> {
+        let placed = Placed { seq: self.next_seq, id: MessageId::following(self.last_message, now) };
+        diesel::insert_into(message::table)
+            .values((
+                message::seq.eq(placed.seq),
+                message::id.eq(&placed.id.to_bytes()[..]),
+                message::kind.eq(new.kind as i32),
+                message::author.eq(&new.author.to_bytes()[..]),
+                message::sender.eq(&new.sender),
+                message::address.eq(&new.address),
+                message::payload.eq(&new.payload[..]),
+                message::properties.eq(&new.properties),
+                message::at.eq(now.micros()),
+            ))
+            .execute(&mut self.view.conn)?;
+        (self.next_seq, self.last_message) = (placed.seq + 1, placed.id);
+        Ok(placed)
+    }
+
+    /// Owes the message to an account until one of its devices acknowledges it.
+    pub(crate) fn put_in_inbox(&mut self, seq: i64, account: AccountId) -> Result<(), StoreError> {
+        diesel::insert_into(inbox::table)
+            .values((
+                inbox::message.eq(seq),
+                inbox::account.eq(&account.to_bytes()[..]),
+                inbox::fate.eq(fate::STORED),
+            ))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// Owes the message to one durable session. A session that matched twice is owed it once.
+    pub(crate) fn put_in_queue(&mut self, session: SessionId, seq: i64, qos: u8) -> Result<(), StoreError> {
+        diesel::insert_into(queue::table)
+            .values((
+                queue::session.eq(&session.to_bytes()[..]),
+                queue::message.eq(seq),
+                queue::qos.eq(i32::from(qos)),
+            ))
+            .on_conflict_do_nothing()
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// Moves an inbox row forward to `to`; `false` when it was there already or never existed.
+    pub(crate) fn settle(&mut self, seq: i64, account: AccountId, to: i32) -> Result<bool, StoreError> {
+        let row = inbox::table
+            .filter(inbox::message.eq(seq))
+            .filter(inbox::account.eq(account.to_bytes().to_vec()))
+            .filter(inbox::fate.lt(to));
+        Ok(diesel::update(row).set(inbox::fate.eq(to)).execute(&mut self.view.conn)? > 0)
+    }
+
+    /// The session acknowledged it.
+    pub(crate) fn take_from_queue(&mut self, session: SessionId, seq: i64) -> Result<(), StoreError> {
+        let row = queue::table
+            .filter(queue::session.eq(session.to_bytes().to_vec()))
+            .filter(queue::message.eq(seq));
+        diesel::delete(row).execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// Where the order of commit and the ids go on, read from the file.
+    pub(super) fn recall_last_message(&mut self) -> Result<(), StoreError> {
+        let last: Option<(i64, Vec<u8>)> = message::table
+            .select((message::seq, message::id))
+            .order(message::seq.desc())
+            .first(&mut self.view.conn)
+            .optional()?;
+        // Where every message has expired, the order goes on after what the outbox has seen of it.
+        let seen = self.view.mark(SWEPT)?.unwrap_or(0);
+        (self.next_seq, self.last_message) = match last {
+            Some((seq, id)) => (seq.max(seen) + 1, MessageId::from_bytes(id16(id)?)),
+            None => (seen + 1, MessageId::from_bytes([0; 16])),
+        };
+        Ok(())
+    }
+
+    /// After an undone batch: the numbers it had taken are free again.
+    pub(super) fn forget_uncommitted(&mut self) {
+        if let Err(error) = self.recall_last_message() {
+            tracing::error!(%error, "the last message could not be read again; numbers go on with a gap");
+        }
+    }
+}
+
+impl View {
+    /// What the account waits for, after `after`, oldest first.
+    pub(crate) fn inbox_after(
+        &mut self,
+        account: AccountId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let rows: Vec<Columns> = inbox::table
+            .inner_join(message::table)
+            .filter(inbox::account.eq(account.to_bytes().to_vec()))
+            .filter(inbox::fate.lt(fate::DELIVERED))
+            .filter(inbox::message.gt(after))
+            .order(inbox::message)
+            .limit(limit as i64)
+            .select(COLUMNS)
+            .load(&mut self.conn)?;
+        rows.into_iter().map(|row| delivery(row, None)).collect()
+    }
+
+    /// What the session has not acknowledged, after `after`, oldest first.
+    pub(crate) fn queue_after(
+        &mut self,
+        session: SessionId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let rows: Vec<(Columns, i32)> = queue::table
+            .inner_join(message::table)
+            .filter(queue::session.eq(session.to_bytes().to_vec()))
+            .filter(queue::message.gt(after))
+            .order(queue::message)
+            .limit(limit as i64)
+            .select((COLUMNS, queue::qos))
+            .load(&mut self.conn)?;
+        rows.into_iter().map(|(row, qos)| delivery(row, Some(qos.clamp(0, 2) as u8))).collect()
+    }
+
+    /// How many messages an account waits for.
+    pub(crate) fn waiting(&mut self, account: AccountId) -> Result<i64, StoreError> {
+        Ok(inbox::table
+            .filter(inbox::account.eq(account.to_bytes().to_vec()))
+            .filter(inbox::fate.lt(fate::DELIVERED))
+            .count()
+            .get_result(&mut self.conn)?)
+    }
+
+    /// How many messages a session has not acknowledged.
+    pub(crate) fn queued(&mut self, session: SessionId) -> Result<i64, StoreError> {
+        Ok(queue::table
+            .filter(queue::session.eq(session.to_bytes().to_vec()))
+            .count()
+            .get_result(&mut self.conn)?)
+    }
+
+    /// The message that `account` was sent under this id, with its author; `None` when it was not for them.
+    pub(crate) fn message_for(&mut self, id: MessageId, account: AccountId) -> Result<Option<(i64, AccountId)>, StoreError> {
+        let row: Option<(i64, Vec<u8>)> = message::table
+            .inner_join(inbox::table)
+            .filter(message::id.eq(id.to_bytes().to_vec()))
+            .filter(inbox::account.eq(account.to_bytes().to_vec()))
+            .select((message::seq, message::author))
+            .first(&mut self.conn)
+            .optional()?;
+        row.map(|(seq, author)| Ok((seq, AccountId::from_bytes(id16(author)?)))).transpose()
+    }
+}
+
+fn delivery(row: Columns, qos: Option<u8>) -> Result<Delivery, StoreError> {
+    let (seq, id, kind, author, sender, address, payload, properties, at) = row;
+    let kind = match kind {
+        0 => Kind::Direct,
+        1 => Kind::Room,
+        2 => Kind::Receipt,
+        3 => Kind::Topic,
+        other => return Err(bad_row(format!("a message of kind {other}"))),
+    };
+    let author = AccountId::from_bytes(id16(author)?);
+    let message = NewMessage { kind, author, sender, address, payload: payload.into(), properties };
+    Ok(Delivery { seq, id: MessageId::from_bytes(id16(id)?), message, at: Timestamp::from_micros(at), qos })
+}

@@ -1,0 +1,165 @@
+//! The store: everything the house remembers, in one SQLite file, and the only SQL in the house.
+//!
+//! Writing is one closure, a *unit of work*, given to [`Store::write`]: it runs on the single writer thread, shares a
+//! transaction with whatever else was waiting (group commit), and its caller hears back after that transaction is on
+//! disk (`synchronous=FULL`). Reading takes one of a few read connections (WAL: readers and writer do not wait for each
+//! other). One file per noun; functions are domain verbs. Reads are methods of [`View`], writes of [`Tx`].
+
+mod account;
+mod admin;
+mod audit;
+mod certificate;
+mod envelope;
+mod message;
+mod open;
+mod origin;
+mod peer;
+mod room;
+mod schema;
+mod session;
+mod sweep;
+mod writer;
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::SqliteConnection;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+pub(crate) use account::{Account, AccountDraft, Source};
+pub(crate) use admin::{ConsoleSession, Link};
+pub(crate) use certificate::{Certificate, CertificateState, NewCertificate, Token};
+pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
+pub(crate) use message::{Delivery, Kind, NewMessage, fate};
+pub(crate) use open::OpenError;
+pub(crate) use origin::Origin;
+pub(crate) use peer::Peer;
+pub(crate) use room::Room;
+pub(crate) use session::{StoredSession, StoredSubscription};
+pub(crate) use writer::Job;
+
+use crate::id::MessageId;
+
+/// Cheap handle on the one file.
+#[derive(Clone)]
+pub(crate) struct Store {
+    writer: mpsc::Sender<Job>,
+    readers: Arc<Readers>,
+}
+
+struct Readers {
+    permits: Semaphore,
+    idle: Mutex<Vec<View>>,
+}
+
+/// A connection to read with.
+pub(crate) struct View {
+    conn: SqliteConnection,
+}
+
+/// The open transaction of a unit of work: reads what [`View`] reads, and writes.
+pub(crate) struct Tx {
+    view: View,
+    last_message: MessageId,
+    next_seq: i64,
+}
+
+/// What a store cannot do. Callers treat `Full` as a refusal to the client, the rest as trouble of the machine.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// No space left; nothing of this unit of work was kept.
+    #[error("the disk under the store is full")]
+    Full,
+    /// The appliance is stopping; nothing of this unit of work was kept.
+    #[error("the store is closed")]
+    Closed,
+    /// Anything else the database says.
+    #[error("the store failed: {0}")]
+    Database(diesel::result::Error),
+    /// The transaction that carried this unit of work was not committed, for a reason of another one.
+    #[error("the store could not commit: {0}")]
+    Commit(String),
+}
+
+impl From<diesel::result::Error> for StoreError {
+    fn from(error: diesel::result::Error) -> Self {
+        let text = error.to_string();
+        if text.contains("database or disk is full") || text.contains("disk I/O error") && text.contains("full") {
+            return StoreError::Full;
+        }
+        StoreError::Database(error)
+    }
+}
+
+impl Store {
+    /// Opens (and, the first time, makes) the file; brings it up to this binary's state. Refuses a newer file.
+    pub(crate) fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
+        let tx = open::writer(path)?;
+        let idle = (0..readers.max(1)).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let permits = Semaphore::new(idle.len());
+        Ok(Self { writer: writer::spawn(tx), readers: Arc::new(Readers { permits, idle: Mutex::new(idle) }) })
+    }
+
+    /// Runs one unit of work and answers after its commit. An `Err` of the closure undoes the unit alone.
+    pub(crate) async fn write<T, E>(&self, work: impl FnOnce(&mut Tx) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (answer, done) = oneshot::channel();
+        let job = Job::new(work, answer);
+        self.writer.send(job).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a reading closure on a thread that may block.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut View) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = self.readers.clone();
+        let run = move || {
+            let mut view = readers.take().ok_or(StoreError::Closed)?;
+            let result = work(&mut view);
+            readers.give_back(view);
+            result
+        };
+        let _permit = self.readers.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Option<View> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give_back(&self, view: View) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(view);
+    }
+}
+
+impl Deref for Tx {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut View {
+        &mut self.view
+    }
+}
+
+/// Sixteen bytes of a row; a row of another length was not written by us.
+fn id16(bytes: Vec<u8>) -> Result<[u8; 16], StoreError> {
+    bytes.try_into().map_err(|bytes: Vec<u8>| bad_row(format!("an id of {} bytes", bytes.len())))
+}
+
+/// A row that this binary cannot have written.
+fn bad_row(what: impl Into<String>) -> StoreError {
+    StoreError::Database(diesel::result::Error::DeserializationError(what.into().into()))
+}

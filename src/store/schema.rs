@@ -1,0 +1,55 @@
+//! The tables as diesel sees them; `migrations/` is the truth.
+
+use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
+
+table! { account (id) {
+    id -> Binary, name -> Text, display -> Text, mail -> Nullable<Text>, source -> Text, password -> Nullable<Text>,
+    groups -> Text, admin_disabled -> Bool, directory_disabled -> Nullable<Text>, removed_at -> Nullable<BigInt>,
+    created_at -> BigInt,
+} }
+table! { session (id) {
+    id -> Binary, account -> Binary, client_id -> Text, expiry -> BigInt, ended_at -> Nullable<BigInt>,
+    created_at -> BigInt,
+} }
+table! { subscription (session, filter) {
+    session -> Binary, filter -> Text, qos -> Integer, no_local -> Bool, identifier -> Nullable<BigInt>,
+} }
+table! { message (seq) {
+    seq -> BigInt, id -> Binary, kind -> Integer, author -> Binary, sender -> Text, address -> Text,
+    payload -> Binary, properties -> Nullable<Text>, at -> BigInt,
+} }
+table! { inbox (message, account) { message -> BigInt, account -> Binary, fate -> Integer, } }
+table! { queue (session, message) { session -> Binary, message -> BigInt, qos -> Integer, } }
+table! { origin (account, client_id, packet) {
+    account -> Binary, client_id -> Text, packet -> Integer, digest -> Binary, message -> Binary, at -> BigInt,
+} }
+table! { room (name) { name -> Text, created_at -> BigInt, } }
+table! { room_member (room, account) { room -> Text, account -> Binary, } }
+table! { certificate (serial) {
+    serial -> Text, account -> Nullable<Binary>, name -> Text, profile -> Text, state -> Text, spki -> Binary,
+    not_before -> BigInt, not_after -> BigInt, der -> Nullable<Binary>, reason -> Nullable<Text>,
+    revoked_at -> Nullable<BigInt>, created_at -> BigInt,
+} }
+table! { token (hash) {
+    hash -> Binary, account -> Binary, profile -> Text, expires_at -> BigInt, used_at -> Nullable<BigInt>,
+} }
+table! { envelope (id) {
+    id -> Binary, account -> Binary, recipient -> Text, route -> Text, state -> Text, waiting -> BigInt, attempts -> Integer, next_at -> BigInt,
+    lease_until -> Nullable<BigInt>, detail -> Nullable<Text>, created_at -> BigInt,
+} }
+table! { peer (domain) {
+    domain -> Text, checked_at -> Nullable<BigInt>, verdict -> Nullable<Text>, created_at -> BigInt,
+} }
+table! { audit (seq) {
+    seq -> BigInt, at -> BigInt, actor -> Text, deed -> Text, subject -> Text, details -> Text, hash -> Binary,
+} }
+table! { admin (name) { name -> Text, password -> Text, created_at -> BigInt, } }
+table! { console_link (hash) { hash -> Binary, expires_at -> BigInt, used_at -> Nullable<BigInt>, } }
+table! { console_session (hash) {
+    hash -> Binary, admin -> Text, csrf -> Text, created_at -> BigInt, seen_at -> BigInt,
+} }
+table! { mark (name) { name -> Text, value -> BigInt, data -> Nullable<Binary>, } }
+
+joinable!(inbox -> message (message));
+joinable!(queue -> message (message));
+allow_tables_to_appear_in_same_query!(message, inbox, queue, account, room, room_member);

@@ -1,0 +1,119 @@
+//! The one writer: gathers units of work that wait into one transaction, commits, then answers each caller.
+//!
+//! There is no timer: while one commit is on its way to the disk the next batch gathers behind it, so a lone unit
+//! commits at once and a crowd shares the price of the flush. Each unit runs in a savepoint; what it refuses is
+//! undone alone. When the database itself fails (disk full), the whole batch is undone and every caller is told:
+//! nothing was acknowledged yet.
+
+use diesel::connection::SimpleConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{StoreError, Tx};
+
+/// How many units may wait before callers wait too.
+const BACKLOG: usize = 8192;
+/// How many units share a transaction at most, so that a crowd's first caller is not kept long.
+const BATCH: usize = 1024;
+
+/// A unit of work together with the way to answer its caller.
+pub(crate) struct Job(Box<dyn FnOnce(&mut Tx) -> Ran + Send>);
+
+/// What running left to do: whether the unit is to be kept, and the answer to give once its fate is known.
+struct Ran {
+    keep: bool,
+    answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+impl Job {
+    pub(super) fn new<T, E>(
+        work: impl FnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+        answer: oneshot::Sender<Result<T, E>>,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        Job(Box::new(move |tx| {
+            let result = work(tx);
+            let keep = result.is_ok();
+            let answer = move |committed: Result<(), StoreError>| {
+                // A caller that went away hears nothing; its unit stands all the same.
+                let _ = answer.send(match committed {
+                    Ok(()) => result,
+                    Err(error) => Err(E::from(error)),
+                });
+            };
+            Ran { keep, answer: Box::new(answer) }
+        }))
+    }
+}
+
+/// Starts the writer; it ends when the last [`super::Store`] is gone and the backlog is written.
+pub(super) fn spawn(mut tx: Tx) -> mpsc::Sender<Job> {
+    let (sender, mut jobs) = mpsc::channel::<Job>(BACKLOG);
+    let run = move || {
+        let mut batch = Vec::with_capacity(BATCH);
+        while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+            transact(&mut tx, batch.drain(..));
+        }
+    };
+    // A house without its writer cannot acknowledge anything: `Store::write` then answers `Closed`.
+    if let Err(error) = std::thread::Builder::new().name("store-writer".into()).spawn(run) {
+        tracing::error!(%error, "the store's writer could not start");
+    }
+    sender
+}
+
+fn transact(tx: &mut Tx, jobs: impl Iterator<Item = Job>) {
+    let mut answers = Vec::new();
+    let committed = run_all(tx, jobs, &mut answers).inspect_err(|error| {
+        tracing::error!(%error, units = answers.len(), "a batch of writes was undone");
+        // After a full disk SQLite may have ended the transaction itself; then there is nothing to roll back.
+        let _ = tx.view.conn.batch_execute("ROLLBACK");
+        tx.forget_uncommitted();
+    });
+    for answer in answers {
+        answer(match &committed {
+            Ok(()) => Ok(()),
+            Err(StoreError::Full) => Err(StoreError::Full),
+            Err(error) => Err(StoreError::Commit(error.to_string())),
+        });
+    }
+}
+
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Runs every job inside one transaction. On `Err` nothing of the batch stands; jobs not yet run are answered too.
+fn run_all(tx: &mut Tx, mut jobs: impl Iterator<Item = Job>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+    let begun = tx.view.conn.batch_execute("BEGIN IMMEDIATE").map_err(StoreError::from);
+    let mut broken = begun.err();
+    for job in jobs.by_ref() {
+        if broken.is_some() {
+            answers.push(unstarted(job));
+            continue;
+        }
+        match run_one(tx, job, answers) {
+            Ok(()) => {}
+            Err(error) => broken = Some(error),
+        }
+    }
+    match broken {
+        Some(error) => Err(error),
+        None => tx.view.conn.batch_execute("COMMIT").map_err(StoreError::from),
+    }
+}
+
+fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+    tx.view.conn.batch_execute("SAVEPOINT unit")?;
+    let ran = (job.0)(tx);
+    answers.push(ran.answer);
+    let end = if ran.keep { "RELEASE unit" } else { "ROLLBACK TO unit; RELEASE unit" };
+    Ok(tx.view.conn.batch_execute(end)?)
+}
+
+/// The answer of a job that was never run because its transaction had already failed.
+fn unstarted(job: Job) -> Answer {
+    // Dropping the job drops its sender, and the caller hears `Closed`; nothing to say here.
+    drop(job);
+    Box::new(|_| {})
+}

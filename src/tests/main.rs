@@ -1,0 +1,16 @@
+//! Acceptance tests: what the house promises, told as sentences and heard only through its doors.
+//!
+//! Each test has a [`town::Town`] of its own: the real daemon with the real neighbours it needs, on free loopback
+//! ports and in a temporary folder. `tidy` looks at the source instead: the rules of the house as tests.
+
+mod audit;
+mod bad_input;
+mod certificates;
+mod chat;
+mod console;
+mod directory;
+mod dns;
+mod durability;
+mod mail;
+mod tidy;
+mod town;

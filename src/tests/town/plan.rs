@@ -1,0 +1,129 @@
+//! What a town shall be like, written down as a configuration.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::postfix::Postfix;
+use super::slapd::Slapd;
+use super::zones::Zones;
+use super::{DOMAIN, Town};
+
+/// A configuration in the making. Every door is open on a free port.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// Lines by section, besides those that every town has.
+    lines: BTreeMap<String, String>,
+    /// Files beside the configuration: name and content.
+    files: Vec<(String, String)>,
+    pub(super) state_dir: Option<PathBuf>,
+    /// What the daemon is started through, such as `faketime`.
+    pub(super) program: Vec<String>,
+}
+
+impl Plan {
+    /// Makes the state and starts the daemon.
+    pub(crate) fn start(&self) -> Town {
+        Town::found(self)
+    }
+
+    /// Writes the configuration and starts nothing.
+    pub(crate) fn unfounded(&self) -> Town {
+        Town::lay_out(self)
+    }
+
+    /// A line of a section, as `("mail", "grace = \"1s\"")`.
+    pub(crate) fn with(mut self, section: &str, line: &str) -> Self {
+        let lines = self.lines.entry(section.to_owned()).or_default();
+        *lines += line;
+        lines.push('\n');
+        self
+    }
+
+    /// People come from this directory; it is asked for everybody at the start and when told to.
+    pub(crate) fn ldap(self, slapd: &Slapd) -> Self {
+        let mut plan = self
+            .with("directory", "kind = \"ldap\"\nsync_every = \"1h\"")
+            .with("directory.ldap", &format!("servers = [\"{}\"]", slapd.ldaps_url))
+            .with("directory.ldap", &format!("ca_file = \"{}\"", slapd.ca_pem.display()))
+            .with("directory.ldap", &format!("bind_dn = \"{}\"\nbase = \"{}\"", slapd.service_dn, slapd.base))
+            .with("directory.ldap", "bind_password = { file = \"@HERE@/ldap.password\" }")
+            .with("directory.ldap", "connect_timeout = \"2s\"\noperation_timeout = \"5s\"");
+        plan.files.push(("ldap.password".into(), slapd.service_password.into()));
+        plan
+    }
+
+    /// Notices leave by this relay.
+    pub(crate) fn smtp(self, postfix: &Postfix) -> Self {
+        self.with("mail", "transport = \"smtp\"").with("mail", &format!("relay = \"smtp://{}\"", postfix.smtp))
+    }
+
+    /// Notices leave by this relay, in TLS from the first byte.
+    pub(crate) fn smtps(self, postfix: &Postfix) -> Self {
+        let mut plan = self
+            .with("mail", "transport = \"smtp\"\nca_file = \"@HERE@/relay.pem\"")
+            .with("mail", &format!("relay = \"smtps://localhost:{}\"", postfix.smtps.port()));
+        plan.files.push(("relay.pem".into(), String::from_utf8_lossy(&postfix.ca_pem()).into_owned()));
+        plan
+    }
+
+    /// How long a message waits before mail is sent.
+    pub(crate) fn grace(self, grace: &str) -> Self {
+        self.with("mail", &format!("grace = \"{grace}\""))
+    }
+
+    /// Other domains are asked of this hierarchy.
+    pub(crate) fn dns(self, zones: &Zones) -> Self {
+        let mut plan = self
+            .with("dns", &format!("servers = [\"{}\"]", zones.forwarder))
+            .with("dns", "anchors = \"@HERE@/root.key\"");
+        plan.files.push(("root.key".into(), zones.anchors.clone()));
+        plan
+    }
+
+    /// One rule for plain topics.
+    pub(crate) fn rule(self, who: &str, may: &str, topic: &str) -> Self {
+        self.with("acl", &format!("  {{ who = \"{who}\", may = \"{may}\", topic = \"{topic}\" }},"))
+    }
+
+    /// Clients without credentials are guests at the plain door.
+    pub(crate) fn guests(self) -> Self {
+        self.with("door.mqtt", "allow_anonymous = true")
+    }
+
+    /// Keeps the state in this folder.
+    pub(crate) fn state_in(mut self, folder: &Path) -> Self {
+        self.state_dir = Some(folder.to_owned());
+        self
+    }
+
+    /// Starts the daemon through another program.
+    pub(crate) fn through(mut self, program: &[&str]) -> Self {
+        self.program = program.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// The whole file for a town in this folder; writes the files that it names.
+    pub(super) fn config(&self, here: &Path, state: &Path) -> String {
+        for (name, content) in &self.files {
+            std::fs::write(here.join(name), content).expect("our own folder");
+        }
+        let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+        let mut sections: BTreeMap<&str, String> = BTreeMap::new();
+        let control = quoted(&here.join("control.sock"));
+        let appliance = format!("domain = \"{DOMAIN}\"\nstate_dir = {}\ncontrol = {control}\n", quoted(state));
+        sections.insert("appliance", appliance);
+        for door in ["door.mqtt", "door.mqtts", "door.https", "door.http"] {
+            sections.insert(door, "listen = [\"127.0.0.1:0\"]\n".into());
+        }
+        for (section, lines) in &self.lines {
+            let lines = if section == "acl" { format!("rules = [\n{lines}]\n") } else { lines.clone() };
+            *sections.entry(section).or_default() += &lines;
+        }
+        let mut text = String::new();
+        for (section, lines) in sections {
+            writeln!(text, "[{section}]\n{lines}").expect("memory");
+        }
+        text.replace("@HERE@", &here.display().to_string())
+    }
+}

@@ -22,8 +22,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
-pub(crate) use accounts::AccountView;
-pub(crate) use certificates::CertificateView;
 pub(crate) use devices::Shown;
 pub(crate) use sessions::SessionView;
 pub(crate) use status::{Check, Status, Verdict, status};
@@ -93,7 +91,7 @@ pub(crate) enum Refused {
     BadRequest(String),
     NotFound(String),
     /// A rule forbids it; nothing changed.
-    Refused(String),
+    Forbidden(String),
     /// Something broke.
     Failed(String),
 }
@@ -106,7 +104,7 @@ impl IntoResponse for Refused {
         let (status, code, error) = match self {
             Refused::BadRequest(error) => (StatusCode::BAD_REQUEST, "bad_request", error),
             Refused::NotFound(error) => (StatusCode::NOT_FOUND, "not_found", error),
-            Refused::Refused(error) => (StatusCode::CONFLICT, "refused", error),
+            Refused::Forbidden(error) => (StatusCode::CONFLICT, "refused", error),
             Refused::Failed(error) => {
                 tracing::error!(error, "an operation failed");
                 (StatusCode::INTERNAL_SERVER_ERROR, "failed", error)
@@ -128,7 +126,7 @@ impl From<crate::directory::Refused> for Refused {
         let sentence = refused.to_string();
         match refused {
             Why::NotFound(_) => Refused::NotFound(sentence),
-            Why::Exists(_) | Why::ReadOnly(_) => Refused::Refused(sentence),
+            Why::Exists(_) | Why::ReadOnly(_) => Refused::Forbidden(sentence),
             Why::BadName(_) | Why::ShortPassword(_) | Why::BadMail(_) => Refused::BadRequest(sentence),
             Why::Store(_) | Why::Hash(_) => Refused::Failed(sentence),
         }
@@ -141,7 +139,7 @@ impl From<RoomRefused> for Refused {
         match refused {
             RoomRefused::NotFound(_) | RoomRefused::NoAccount(_) => Refused::NotFound(sentence),
             RoomRefused::Exists(_) | RoomRefused::MemberAlready { .. } | RoomRefused::NoMember { .. } => {
-                Refused::Refused(sentence)
+                Refused::Forbidden(sentence)
             }
             RoomRefused::BadName(_) => Refused::BadRequest(sentence),
             RoomRefused::Store(_) => Refused::Failed(sentence),

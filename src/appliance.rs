@@ -1,9 +1,11 @@
 //! The appliance's life: build each part with the handles it uses, open the doors, serve, drain in reverse order.
 
 mod demo;
+mod duties;
 mod init;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(crate) use demo::demo;
-pub(crate) use init::{InitError, Initialised, init};
+pub(crate) use init::{InitError, init};
 
 use crate::api::{self, Facts, House};
 use crate::broker::Broker;
@@ -29,16 +31,16 @@ use crate::enrollment::{Enrollment, Place};
 use crate::mqtt::Limits;
 use crate::outbox::Outbox;
 use crate::peer::Peers;
-use crate::principal::Principal;
 use crate::store::Store;
 use crate::time;
+use duties::Duties;
 
 /// The file in the state directory that holds everything.
 const STORE: &str = "chancery.db";
+/// How long a browser's handshake may take.
+const WEB_HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long open connections may take to say goodbye.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How often small duties are looked at.
-const ROUND: Duration = Duration::from_secs(5);
 
 /// A house whose doors are bound but not open yet.
 struct Appliance {
@@ -52,6 +54,7 @@ struct Appliance {
 }
 
 /// Two kinds of TLS door: browsers negotiate HTTP, MQTT clients often negotiate nothing.
+#[derive(Clone)]
 struct TlsDoors {
     mqtts: Tls,
     https: Tls,
@@ -73,9 +76,16 @@ pub(crate) fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
 
     let wanted = config::log_override().unwrap_or_else(|| config.log.level.clone());
+    // The resolver's library writes whole DNS messages at `warn` for every zone that is not in order.
+    let wanted = format!("{wanted},hickory_net=error,hickory_resolver=error,hickory_proto=error");
     let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("info"));
     let journal = config::under_journal().then(|| tracing_journald::layer().ok()).flatten();
-    let plain = journal.is_none().then(|| fmt::layer().with_writer(std::io::stderr).with_target(false));
+    let plain = journal.is_none().then(|| {
+        fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+    });
     // A second call, as a test harness makes, changes nothing.
     let _ = tracing_subscriber::registry().with(filter).with(journal).with(plain).try_init();
 }
@@ -109,14 +119,23 @@ impl Appliance {
             now,
         )
         .await?;
-        let outbox = Outbox::open(store.clone(), chat.clone(), directory.clone(), &config.mail, domain, credentials.as_deref(), now).await?;
+        let outbox = Outbox::open(
+            store.clone(),
+            chat.clone(),
+            directory.clone(),
+            &config.mail,
+            domain,
+            credentials.as_deref(),
+            now,
+        )
+        .await?;
         let peers = Peers::new(store.clone(), &config.dns)?;
 
-        let names = server_names(domain);
+        let names = server_names(&config);
         let server = enrollment.server_certificate(&names, now).await?;
         let tls = TlsDoors {
-            mqtts: Tls::new(&enrollment, &server, &[])?,
-            https: Tls::new(&enrollment, &server, &["h2", "http/1.1"])?,
+            mqtts: Tls::new(&enrollment, &server, &[], config.door.limits.connect_timeout.0)?,
+            https: Tls::new(&enrollment, &server, &["h2", "http/1.1"], WEB_HANDSHAKE)?,
         };
         let facts = Facts {
             domain: domain.clone(),
@@ -124,26 +143,46 @@ impl Appliance {
             doors: doors.addresses(),
             console_url: console_url(domain, &doors),
         };
-        let house = House { store, broker, directory, chat, enrollment, outbox, peers, facts: Arc::new(facts) };
+        let house =
+            House { store, broker, directory, chat, enrollment, outbox, peers, facts: Arc::new(facts) };
         Ok(Self { config, house, doors, tls, names, _lock: lock })
     }
 
     /// Opens the doors, tells whoever waits, serves until a signal, drains.
-    async fn run(mut self, ready_file: Option<PathBuf>, ready: impl AsyncFnOnce(&House) -> Result<()>) -> Result<()> {
+    async fn run(
+        mut self,
+        ready_file: Option<PathBuf>,
+        ready: impl AsyncFnOnce(&House) -> Result<()>,
+    ) -> Result<()> {
         let control = door::control::bind(&self.config.appliance.control).await?;
         let (stop, stopping) = watch::channel(false);
         let mut served = JoinSet::new();
         let router = api::host_router(self.house.clone());
-        served.spawn(door::control::serve(control, self.config.appliance.control.clone(), router, stopping.clone()));
+        served.spawn(door::control::serve(
+            control,
+            self.config.appliance.control.clone(),
+            router,
+            stopping.clone(),
+        ));
         let addresses = self.house.facts.doors.clone();
         self.open_doors(&mut served, &stopping);
         let Self { config, house, tls, names, .. } = &self;
 
-        let mut duties = JoinSet::new();
-        duties.spawn(house.outbox.clone().run(stopping.clone()));
-        duties.spawn(keep(house.clone(), tls.mqtts.clone(), tls.https.clone(), names.clone(), config.clone(), stopping.clone()));
+        let mut busy = JoinSet::new();
+        busy.spawn(house.outbox.clone().run(stopping.clone()));
+        let small = Duties {
+            house: house.clone(),
+            tls: tls.clone(),
+            names: names.clone(),
+            retention: config.chat.retention.0,
+        };
+        busy.spawn(small.run(stopping.clone()));
         if house.directory.ldap().is_some() {
-            duties.spawn(sync(house.directory.clone(), config.directory.sync_every.0, stopping.clone()));
+            busy.spawn(duties::sync(
+                house.directory.clone(),
+                config.directory.sync_every.0,
+                stopping.clone(),
+            ));
         }
 
         if let Some(file) = &ready_file {
@@ -157,7 +196,7 @@ impl Appliance {
         tracing::info!("the house closes");
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         let _ = stop.send(true);
-        let all = async { while served.join_next().await.is_some() || duties.join_next().await.is_some() {} };
+        let all = async { while served.join_next().await.is_some() || busy.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, all).await.is_err() {
             tracing::warn!("some connections did not end in time and were cut");
         }
@@ -182,14 +221,24 @@ impl Appliance {
             },
         });
         let anonymous = self.config.door.mqtt.as_ref().is_some_and(|door| door.allow_anonymous);
-        let web = Router::new().merge(api::device_router(self.house.clone())).merge(crate::console::router(self.house.clone()));
+        let web = Router::new()
+            .merge(api::device_router(self.house.clone()))
+            .merge(crate::console::router(self.house.clone()));
         let public = api::public_router(self.house.clone());
         for (door, listener) in std::mem::take(&mut self.doors.0) {
             let (hall, stop) = (hall.clone(), stop.clone());
             match door {
                 "mqtt" => served.spawn(door::serve_mqtt(hall, listener, limits.connections, anonymous, stop)),
-                "mqtts" => served.spawn(door::serve_mqtts(hall, self.tls.mqtts.clone(), listener, limits.connections, stop)),
-                "https" => served.spawn(door::serve_https(listener, self.tls.https.clone(), web.clone(), stop)),
+                "mqtts" => served.spawn(door::serve_mqtts(
+                    hall,
+                    self.tls.mqtts.clone(),
+                    listener,
+                    limits.connections,
+                    stop,
+                )),
+                "https" => {
+                    served.spawn(door::serve_https(listener, self.tls.https.clone(), web.clone(), stop))
+                }
                 _ => served.spawn(door::serve_http(listener, public.clone(), stop)),
             };
         }
@@ -199,10 +248,15 @@ impl Appliance {
 impl Doors {
     /// Binds every address; several addresses of one door are served alike, the first is the one that is named.
     fn bind(config: &door::Config) -> Result<Self> {
-        let listed = |door: &Option<door::Listen>| door.as_ref().map(|door| door.listen.clone()).unwrap_or_default();
+        let listed =
+            |door: &Option<door::Listen>| door.as_ref().map(|door| door.listen.clone()).unwrap_or_default();
         let plain = config.mqtt.as_ref().map(|door| door.listen.clone()).unwrap_or_default();
-        let wanted =
-            [("mqtt", plain), ("mqtts", listed(&config.mqtts)), ("https", listed(&config.https)), ("http", listed(&config.http))];
+        let wanted = [
+            ("mqtt", plain),
+            ("mqtts", listed(&config.mqtts)),
+            ("https", listed(&config.https)),
+            ("http", listed(&config.http)),
+        ];
         let mut doors = Self::default();
         for (door, addresses) in wanted {
             for address in addresses {
@@ -245,7 +299,8 @@ fn lock(state: &Path) -> Result<std::fs::File> {
     if !state.join("authority").is_dir() {
         bail!("{} holds no state: run `chancery init --domain …` first", state.display());
     }
-    let file = std::fs::File::create(state.join("lock")).with_context(|| format!("cannot write in {}", state.display()))?;
+    let file = std::fs::File::create(state.join("lock"))
+        .with_context(|| format!("cannot write in {}", state.display()))?;
     if file.try_lock().is_err() {
         bail!("{} is in use by another daemon", state.display());
     }
@@ -269,8 +324,14 @@ fn console_url(domain: &str, doors: &Doors) -> String {
     format!("https://{}:{}", doors.host("https", domain), doors.port("https").unwrap_or(8443))
 }
 
-fn server_names(domain: &str) -> Vec<String> {
-    vec![domain.to_owned(), format!("mq.{domain}"), "localhost".into(), "127.0.0.1".into(), "::1".into()]
+fn server_names(config: &Config) -> Vec<String> {
+    let domain = &config.appliance.domain;
+    let mut names =
+        vec![domain.clone(), format!("mq.{domain}"), "localhost".into(), "127.0.0.1".into(), "::1".into()];
+    names.extend(
+        config.appliance.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>(),
+    );
+    names
 }
 
 fn write_ready(file: &Path, doors: &BTreeMap<&'static str, SocketAddr>) -> Result<()> {
@@ -290,54 +351,4 @@ async fn wait_for_signal() -> Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// Small duties: feed the watchdog, let sessions and messages expire, renew the CRL and the server certificate.
-async fn keep(house: House, mqtts: Tls, https: Tls, names: Vec<String>, config: Config, mut stop: watch::Receiver<bool>) {
-    loop {
-        let _ = sd_notify::notify(&[NotifyState::Watchdog]);
-        if let Err(error) = round(&house, &mqtts, &https, &names, &config).await {
-            tracing::error!(%error, "a round of small duties failed; the next one tries again");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(ROUND) => {}
-            _ = stop.changed() => return,
-        }
-    }
-}
-
-async fn round(house: &House, mqtts: &Tls, https: &Tls, names: &[String], config: &Config) -> Result<()> {
-    let now = time::now();
-    house.broker.expire(now).await?;
-    house.enrollment.renew_crl_if_due(now).await;
-    let oldest = now.before(config.chat.retention.0);
-    while house.store.write(move |tx| tx.expire_messages(oldest)).await? {}
-    let ended = now.before(Duration::from_secs(30 * 86_400));
-    house.store.write(move |tx| tx.forget_ended(ended)).await?;
-    // The one in use comes back unless another is due.
-    let server = house.enrollment.server_certificate(names, now).await?;
-    mqtts.replace(&server)?;
-    https.replace(&server)
-}
-
-/// Asks LDAP for everybody, now and then. What goes wrong is told once, until it changes.
-async fn sync(directory: Directory, every: Duration, mut stop: watch::Receiver<bool>) {
-    let mut trouble = None;
-    loop {
-        if let Some(result) = directory.sync(&Principal::System, time::now()).await {
-            let now = result.as_ref().err().map(ToString::to_string);
-            match (&now, &result) {
-                (Some(why), _) if now != trouble => tracing::error!(why, "the directory could not be synced; nobody was changed"),
-                (None, Ok(report)) if trouble.is_some() || report.added + report.changed + report.removed > 0 => {
-                    tracing::info!(people = report.people, added = report.added, changed = report.changed, removed = report.removed, "the directory was synced");
-                }
-                _ => {}
-            }
-            trouble = now;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            _ = stop.changed() => return,
-        }
-    }
 }

@@ -12,29 +12,29 @@ use crate::principal::Principal;
 use crate::time::Timestamp;
 
 /// What the first entry names as its predecessor.
-pub const GENESIS: [u8; 32] = [0; 32];
+pub(crate) const GENESIS: [u8; 32] = [0; 32];
 
 /// A deed about to be remembered.
 #[derive(Clone, Debug)]
-pub struct Deed {
+pub(crate) struct Deed {
     /// Who did it, as [`Principal`] prints.
-    pub actor: String,
+    pub(crate) actor: String,
     /// What was done: `noun.verb`, for example `certificate.revoke`.
-    pub deed: &'static str,
+    pub(crate) deed: &'static str,
     /// To whom or what.
-    pub subject: String,
+    pub(crate) subject: String,
     /// Further facts as one JSON object. Never secrets.
-    pub details: serde_json::Value,
+    pub(crate) details: serde_json::Value,
 }
 
 impl Deed {
     /// A deed of `who` upon `subject`.
-    pub fn new(who: &Principal, deed: &'static str, subject: impl Into<String>) -> Self {
+    pub(crate) fn new(who: &Principal, deed: &'static str, subject: impl Into<String>) -> Self {
         Self { actor: who.to_string(), deed, subject: subject.into(), details: serde_json::json!({}) }
     }
 
     /// The same with further facts.
-    pub fn with(mut self, details: serde_json::Value) -> Self {
+    pub(crate) fn with(mut self, details: serde_json::Value) -> Self {
         self.details = details;
         self
     }
@@ -42,40 +42,40 @@ impl Deed {
 
 /// An entry as it stands in the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Position, from 1, without gaps.
-    pub seq: i64,
+    pub(crate) seq: i64,
     /// When.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// Who.
-    pub actor: String,
+    pub(crate) actor: String,
     /// What.
-    pub deed: String,
+    pub(crate) deed: String,
     /// To whom or what.
-    pub subject: String,
+    pub(crate) subject: String,
     /// Further facts, JSON as it was hashed.
-    pub details: String,
+    pub(crate) details: String,
     /// The chain value after this entry, lower-case hex in JSON.
     #[serde(serialize_with = "hex")]
-    pub hash: [u8; 32],
+    pub(crate) hash: [u8; 32],
 }
 
 /// The outcome of checking a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// Whether every entry follows from the one before.
-    pub intact: bool,
+    pub(crate) intact: bool,
     /// How many entries were read.
-    pub entries: i64,
+    pub(crate) entries: i64,
     /// The chain value of the last good entry, hex: keep it elsewhere.
-    pub head: String,
+    pub(crate) head: String,
     /// Where the chain breaks and how; `None` when intact.
-    pub broken: Option<String>,
+    pub(crate) broken: Option<String>,
 }
 
 /// The chain value of an entry: SHA-256 over the previous value and each field with its length before it, so that no
 /// two different entries hash the same bytes.
-pub fn link(prev: &[u8; 32], seq: i64, at: Timestamp, fields: [&str; 4]) -> [u8; 32] {
+pub(crate) fn link(prev: &[u8; 32], seq: i64, at: Timestamp, fields: [&str; 4]) -> [u8; 32] {
     let mut sum = Sha256::new();
     sum.update(prev);
     sum.update(seq.to_be_bytes());
@@ -88,7 +88,7 @@ pub fn link(prev: &[u8; 32], seq: i64, at: Timestamp, fields: [&str; 4]) -> [u8;
 }
 
 /// Walks a chain as it comes from the store.
-pub struct Walk {
+pub(crate) struct Walk {
     prev: [u8; 32],
     seq: i64,
     broken: Option<String>,
@@ -96,17 +96,18 @@ pub struct Walk {
 
 impl Walk {
     /// At the beginning.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { prev: GENESIS, seq: 0, broken: None }
     }
 
     /// Takes the next entry; after the first break the rest is not judged.
-    pub fn step(&mut self, entry: &Entry) {
+    pub(crate) fn step(&mut self, entry: &Entry) {
         if self.broken.is_some() {
             return;
         }
         if entry.seq != self.seq + 1 {
-            self.broken = Some(format!("entry {} is missing: {} follows {}", self.seq + 1, entry.seq, self.seq));
+            self.broken =
+                Some(format!("entry {} is missing: {} follows {}", self.seq + 1, entry.seq, self.seq));
             return;
         }
         let fields = [&*entry.actor, &*entry.deed, &*entry.subject, &*entry.details];
@@ -118,12 +119,17 @@ impl Walk {
     }
 
     /// The verdict, given the head that the store keeps beside the entries.
-    pub fn end(mut self, kept_head: Option<(i64, [u8; 32])>) -> Verified {
+    pub(crate) fn end(mut self, kept_head: Option<(i64, [u8; 32])>) -> Verified {
         let (seq, hash) = kept_head.unwrap_or((0, GENESIS));
         if self.broken.is_none() && (seq, hash) != (self.seq, self.prev) {
             self.broken = Some(format!("the chain ends at entry {} but {seq} were written", self.seq));
         }
-        Verified { intact: self.broken.is_none(), entries: self.seq, head: to_hex(&self.prev), broken: self.broken }
+        Verified {
+            intact: self.broken.is_none(),
+            entries: self.seq,
+            head: to_hex(&self.prev),
+            broken: self.broken,
+        }
     }
 }
 
@@ -134,7 +140,7 @@ impl Default for Walk {
 }
 
 /// Lower-case hex.
-pub fn to_hex(bytes: &[u8]) -> String {
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

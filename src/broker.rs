@@ -63,7 +63,8 @@ impl Broker {
         if let Some(known) = &known {
             known.end(Reason::SessionTakenOver);
         }
-        let resumable = |session: &Arc<Session>| !hello.clean_start && session.is_durable() && !session.is_expired(now);
+        let resumable =
+            |session: &Arc<Session>| !hello.clean_start && session.is_durable() && !session.is_expired(now);
         let (session, present) = match known {
             Some(session) if resumable(&session) => (session, true),
             old => {
@@ -78,14 +79,21 @@ impl Broker {
         let attached = session.attach(hello.live, hello.expiry, present);
         if hello.expiry > 0 {
             let (id, client_id) = (session.id, hello.client_id);
-            let keep = move |tx: &mut crate::store::Tx| tx.open_session(id, hello.account, &client_id, hello.expiry, now);
+            let keep = move |tx: &mut crate::store::Tx| {
+                tx.open_session(id, hello.account, &client_id, hello.expiry, now)
+            };
             self.store.write(keep).await?;
         }
         Ok(attached)
     }
 
     /// A connection is over. The session stays for its expiry, or goes.
-    pub(crate) async fn detach(&self, attached: &Attached, expiry: Option<u32>, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn detach(
+        &self,
+        attached: &Attached,
+        expiry: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let session = &attached.session;
         if !session.detach(attached.generation, expiry, now) {
             return Ok(()); // Somebody else holds it by now.
@@ -98,7 +106,11 @@ impl Broker {
     }
 
     /// Adds subscriptions, durable ones on disk; gives back, for each, whether it is new.
-    pub(crate) async fn subscribe(&self, session: &Arc<Session>, new: Vec<NewSubscription>) -> Result<(), StoreError> {
+    pub(crate) async fn subscribe(
+        &self,
+        session: &Arc<Session>,
+        new: Vec<NewSubscription>,
+    ) -> Result<(), StoreError> {
         {
             let mut sessions = self.write();
             for subscription in &new {
@@ -114,7 +126,11 @@ impl Broker {
     }
 
     /// Removes subscriptions; says for each filter whether there was one.
-    pub(crate) async fn unsubscribe(&self, session: &Arc<Session>, filters: &[String]) -> Result<Vec<bool>, StoreError> {
+    pub(crate) async fn unsubscribe(
+        &self,
+        session: &Arc<Session>,
+        filters: &[String],
+    ) -> Result<Vec<bool>, StoreError> {
         let existed: Vec<bool> = {
             let mut sessions = self.write();
             filters
@@ -158,7 +174,12 @@ impl Broker {
     pub(crate) fn online(&self) -> Vec<AccountId> {
         let sessions = self.read();
         let live = |sessions: &Vec<Arc<Session>>| sessions.iter().any(|session| session.is_live());
-        sessions.by_account.iter().filter(|(_, sessions)| live(sessions)).map(|(account, _)| *account).collect()
+        sessions
+            .by_account
+            .iter()
+            .filter(|(_, sessions)| live(sessions))
+            .map(|(account, _)| *account)
+            .collect()
     }
 
     /// Wakes every live session of an account: there is something to read.
@@ -231,6 +252,7 @@ impl Sessions {
 
 /// Whether a filter text is one that sessions can hold; used when rows come back from disk.
 fn parse_stored(filter: &str) -> Option<TopicFilter> {
-    TopicFilter::parse(filter).inspect_err(|_| tracing::error!(filter, "a stored filter is not valid and is skipped")).ok()
+    TopicFilter::parse(filter)
+        .inspect_err(|_| tracing::error!(filter, "a stored filter is not valid and is skipped"))
+        .ok()
 }
-

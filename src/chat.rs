@@ -34,7 +34,13 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    pub(crate) fn new(store: Store, broker: Broker, directory: Directory, rules: acl::Rules, domain: &str) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        broker: Broker,
+        directory: Directory,
+        rules: acl::Rules,
+        domain: &str,
+    ) -> Self {
         Self { store, broker, directory, rules: Arc::new(rules), domain: domain.into() }
     }
 }

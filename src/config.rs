@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::chat::acl;
 use crate::time::Span;
@@ -41,6 +41,9 @@ pub(crate) struct Config {
 pub(crate) struct Appliance {
     /// The organisation's domain: what stands after the `@` of its people.
     pub(crate) domain: String,
+    /// Further host names and addresses by which clients reach the house; they stand in its certificate.
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
     #[serde(default = "default_state_dir")]
     pub(crate) state_dir: PathBuf,
     #[serde(default = "default_control")]
@@ -114,7 +117,10 @@ impl Config {
     pub(crate) fn load(path: &Path) -> Result<Self, Problems> {
         let text = std::fs::read_to_string(path).map_err(|error| Problems {
             file: path.into(),
-            list: vec![Problem { at: None, what: format!("cannot be read: {error}. `chancery init` writes one") }],
+            list: vec![Problem {
+                at: None,
+                what: format!("cannot be read: {error}. `chancery init` writes one"),
+            }],
         })?;
         Self::parse(path, &text)
     }
@@ -142,7 +148,13 @@ impl Config {
             say("chat.retention: at least \"1h\"".into());
         }
         let mail = self.mail.check(&self.appliance.domain);
-        let parts = [self.door.problems(), self.directory.problems(), self.authority.problems(), mail, self.dns.check()];
+        let parts = [
+            self.door.problems(),
+            self.directory.problems(),
+            self.authority.problems(),
+            mail,
+            self.dns.check(),
+        ];
         parts.into_iter().flatten().for_each(&mut say);
         if let Err(problems) = acl::Rules::compile(&self.acl) {
             problems.into_iter().for_each(&mut say);
@@ -181,7 +193,10 @@ fn default_control() -> PathBuf {
 fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
     let (mut file, broken) = DeTable::parse_recoverable(text);
     if !broken.is_empty() {
-        list.extend(broken.iter().map(|error| Problem { at: error.span().map(|span| place(text, &span)), what: error.message().into() }));
+        list.extend(broken.iter().map(|error| Problem {
+            at: error.span().map(|span| place(text, &span)),
+            what: error.message().into(),
+        }));
         return None;
     }
     let file = file.get_mut();
@@ -237,7 +252,10 @@ impl Section<'_> {
             sound = false;
             let span = error.span().filter(|span| !span.is_empty());
             let at = span.as_ref().map(|span| place(text, span));
-            list.push(Problem { at, what: format!("[{}] {}", self.name, error.message().replace('\n', " ")) });
+            list.push(Problem {
+                at,
+                what: format!("[{}] {}", self.name, error.message().replace('\n', " ")),
+            });
             let removed = span.is_some_and(|span| remove(value.get_mut(), &span));
             if !removed {
                 return None;
@@ -251,21 +269,29 @@ fn take<'i>(file: &mut DeTable<'i>, name: &str) -> Option<Spanned<DeValue<'i>>> 
     file.remove(&key)
 }
 
-/// Takes the innermost entry out whose key or value holds the span.
+/// Takes the innermost entry out whose key or value holds the span. A table that has a header of its own spans only
+/// that header, so every table is looked into.
 fn remove(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
     let holds = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     match value {
         DeValue::Table(table) => {
-            for (_, inner) in table.iter_mut() {
-                if holds(inner.span()) && remove(inner.get_mut(), span) {
-                    return true;
-                }
+            if table.iter_mut().any(|(_, inner)| remove(inner.get_mut(), span)) {
+                return true;
             }
             let wrong = table.iter().find(|(key, value)| holds(key.span()) || holds(value.span()));
             let key = wrong.map(|(key, _)| key.clone());
             key.is_some_and(|key| table.remove(&key).is_some())
         }
-        DeValue::Array(array) => array.iter_mut().any(|inner| holds(inner.span()) && remove(inner.get_mut(), span)),
+        DeValue::Array(array) => {
+            if array.iter_mut().any(|inner| remove(inner.get_mut(), span)) {
+                return true;
+            }
+            let mut rest = DeArray::new();
+            array.iter().filter(|inner| !holds(inner.span())).for_each(|inner| rest.push(inner.clone()));
+            let found = rest.len() < array.len();
+            *array = rest;
+            found
+        }
         _ => false,
     }
 }

@@ -174,7 +174,9 @@ impl Directory {
         if let Some(reason) = known.as_ref().and_then(|account| account.disabled()) {
             return SignIn::Disabled(reason.to_owned());
         }
-        if let (Some(ldap), None | Some(Source::Ldap)) = (&self.ldap, known.as_ref().map(|account| account.source)) {
+        if let (Some(ldap), None | Some(Source::Ldap)) =
+            (&self.ldap, known.as_ref().map(|account| account.source))
+        {
             return ldap.sign_in(self, name, password).await;
         }
         let phc = known.as_ref().and_then(|account| account.password.clone());
@@ -186,7 +188,12 @@ impl Directory {
     }
 
     /// Adds an account to the built-in directory.
-    pub(crate) async fn add(&self, who: &Principal, new: NewAccount, now: Timestamp) -> Result<Arc<Account>, Refused> {
+    pub(crate) async fn add(
+        &self,
+        who: &Principal,
+        new: NewAccount,
+        now: Timestamp,
+    ) -> Result<Arc<Account>, Refused> {
         let name = new.name.trim().to_lowercase();
         check_new(&name, &new)?;
         if self.find(&name).is_some() {
@@ -235,19 +242,34 @@ impl Directory {
     }
 
     /// Disables an account: its sessions end at once.
-    pub(crate) async fn disable(&self, who: &Principal, name: &str, now: Timestamp) -> Result<Arc<Account>, Refused> {
+    pub(crate) async fn disable(
+        &self,
+        who: &Principal,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Account>, Refused> {
         let account = self.set_disabled(who, name, true, now).await?;
         self.cut_off(account.id);
         Ok(account)
     }
 
     /// Takes back an admin's disabling; what the directory says of the person still holds.
-    pub(crate) async fn enable(&self, who: &Principal, name: &str, now: Timestamp) -> Result<Arc<Account>, Refused> {
+    pub(crate) async fn enable(
+        &self,
+        who: &Principal,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Account>, Refused> {
         self.set_disabled(who, name, false, now).await
     }
 
     /// Removes an account of the built-in directory.
-    pub(crate) async fn remove(&self, who: &Principal, name: &str, now: Timestamp) -> Result<Arc<Account>, Refused> {
+    pub(crate) async fn remove(
+        &self,
+        who: &Principal,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Account>, Refused> {
         let account = self.builtin(name)?;
         let (id, deed) = (account.id, Deed::new(who, "account.remove", &account.name));
         self.change(move |tx| tx.remove_account(id, now).and_then(|()| tx.remember(deed, now))).await?;
@@ -256,7 +278,11 @@ impl Directory {
     }
 
     /// Asks LDAP for everybody now; `None` when the directory is built in.
-    pub(crate) async fn sync(&self, who: &Principal, now: Timestamp) -> Option<Result<SyncReport, ldap::SyncError>> {
+    pub(crate) async fn sync(
+        &self,
+        who: &Principal,
+        now: Timestamp,
+    ) -> Option<Result<SyncReport, ldap::SyncError>> {
         let ldap = self.ldap.clone()?;
         Some(ldap.sync(self, who, now).await)
     }
@@ -282,7 +308,8 @@ impl Directory {
         let account = self.find(name).ok_or_else(|| Refused::NotFound(name.into()))?;
         let verb = if disabled { "account.disable" } else { "account.enable" };
         let (id, deed) = (account.id, Deed::new(who, verb, &account.name));
-        self.change(move |tx| tx.set_admin_disabled(id, disabled).and_then(|()| tx.remember(deed, now))).await?;
+        self.change(move |tx| tx.set_admin_disabled(id, disabled).and_then(|()| tx.remember(deed, now)))
+            .await?;
         self.by_id(id).ok_or_else(|| Refused::NotFound(name.into()))
     }
 

@@ -103,7 +103,13 @@ impl Config {
 }
 
 /// Serves MQTT over plain TCP until told to stop.
-pub(crate) async fn serve_mqtt(hall: Arc<Hall>, listener: TcpListener, most: usize, anonymous: bool, stop: watch::Receiver<bool>) {
+pub(crate) async fn serve_mqtt(
+    hall: Arc<Hall>,
+    listener: TcpListener,
+    most: usize,
+    anonymous: bool,
+    stop: watch::Receiver<bool>,
+) {
     let told = stop.clone();
     tcp::accept(listener, most, stop, move |stream, from| {
         let allow_anonymous = anonymous && is_loopback(from.ip());
@@ -114,7 +120,13 @@ pub(crate) async fn serve_mqtt(hall: Arc<Hall>, listener: TcpListener, most: usi
 }
 
 /// Serves MQTT over TLS until told to stop. Each handshake is in the connection's own task.
-pub(crate) async fn serve_mqtts(hall: Arc<Hall>, tls: tls::Tls, listener: TcpListener, most: usize, stop: watch::Receiver<bool>) {
+pub(crate) async fn serve_mqtts(
+    hall: Arc<Hall>,
+    tls: tls::Tls,
+    listener: TcpListener,
+    most: usize,
+    stop: watch::Receiver<bool>,
+) {
     let mut told = stop.clone();
     told.mark_unchanged();
     tcp::accept(listener, most, stop, move |stream, from| {
@@ -126,7 +138,8 @@ pub(crate) async fn serve_mqtts(hall: Arc<Hall>, tls: tls::Tls, listener: TcpLis
             };
             match shaken {
                 Ok((stream, certificate)) => {
-                    let visitor = Visitor { door: "mqtts", address: Some(from), certificate, allow_anonymous: false };
+                    let visitor =
+                        Visitor { door: "mqtts", address: Some(from), certificate, allow_anonymous: false };
                     conversation::serve(hall, stream, visitor, told).await;
                 }
                 Err(error) => tracing::info!(door = "mqtts", %error, "a handshake failed"),

@@ -14,6 +14,7 @@ mod published;
 mod refused;
 mod rules;
 mod safe;
+mod said;
 mod server;
 mod status;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub(crate) use crl::CrlInfo;
 pub(crate) use material::{Enrolled, Request};
 pub(crate) use published::to_pem;
 pub(crate) use refused::{Failure, Refused};
+pub(crate) use said::read;
 pub(crate) use server::ServerCertificate;
 pub(crate) use status::{Presented, StatusRefused};
 
@@ -388,7 +390,10 @@ fn take_back(
 
 /// A serial as the ledger writes it.
 fn canonical(serial: &str) -> Result<String, Refused> {
-    serial.parse::<ca::Serial>().map(|serial| serial.to_string()).map_err(Refused::Word)
+    serial
+        .parse::<ca::Serial>()
+        .map(|parsed| parsed.to_string())
+        .map_err(|_| Refused::NoCertificate(serial.into()))
 }
 
 impl fmt::Debug for Enrollment {

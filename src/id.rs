@@ -17,21 +17,21 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Ulid);
+        pub(crate) struct $name(Ulid);
 
         impl $name {
             /// A fresh id for something that begins at `now`.
-            pub fn new(now: Timestamp) -> Self {
+            pub(crate) fn new(now: Timestamp) -> Self {
                 Self(fresh(now))
             }
 
             /// From the sixteen bytes that rows keep.
-            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+            pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Ulid::from_bytes(bytes))
             }
 
             /// The sixteen bytes that rows keep.
-            pub fn to_bytes(self) -> [u8; 16] {
+            pub(crate) fn to_bytes(self) -> [u8; 16] {
                 self.0.to_bytes()
             }
         }
@@ -85,14 +85,14 @@ id!(
 /// The text is not a ULID (26 characters of Crockford base 32).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id: 26 characters 0-9 A-Z expected")]
-pub struct NotAnId;
+pub(crate) struct NotAnId;
 
 impl AccountId {
     /// The principal `guest`: a client without credentials on a loopback door that allows it.
-    pub const GUEST: AccountId = AccountId(Ulid::nil());
+    pub(crate) const GUEST: AccountId = AccountId(Ulid::nil());
 
     /// The same id as a certificate writes it (RFC 4122 §3, `urn:uuid:…`).
-    pub fn to_urn(self) -> String {
+    pub(crate) fn to_urn(self) -> String {
         format!("urn:uuid:{}", Uuid::from_bytes(self.to_bytes()))
     }
 }
@@ -105,7 +105,7 @@ impl From<Uuid> for AccountId {
 
 impl MessageId {
     /// The next id in commit order: later than `last` even when the wall clock stood still or went back.
-    pub fn following(last: MessageId, now: Timestamp) -> Self {
+    pub(crate) fn following(last: MessageId, now: Timestamp) -> Self {
         if now.millis() > last.0.timestamp_ms() {
             return Self::new(now);
         }
@@ -114,7 +114,7 @@ impl MessageId {
 }
 
 /// Random bytes of the operating system, for ids and secrets.
-pub fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     // The kernel's generator does not fail on any supported system once it has started; a house without
     // randomness must not go on.

@@ -7,7 +7,7 @@ use crate::id::AccountId;
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Principal {
+pub(crate) enum Principal {
     /// A person, signed in on one client installation.
     Account(Actor),
     /// A client without credentials, on a loopback door that allows it.
@@ -22,18 +22,18 @@ pub enum Principal {
 
 /// A person at the door: the account as it stood when the connection was judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
+pub(crate) struct Actor {
     /// The directory's id.
-    pub id: AccountId,
+    pub(crate) id: AccountId,
     /// The name on the wire and in topics.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Names of the directory groups the account is in.
-    pub groups: Arc<[String]>,
+    pub(crate) groups: Arc<[String]>,
 }
 
 impl Principal {
     /// Whose sessions and inbox these are; `None` for those who have none.
-    pub fn account(&self) -> Option<AccountId> {
+    pub(crate) fn account(&self) -> Option<AccountId> {
         match self {
             Principal::Account(actor) => Some(actor.id),
             Principal::Guest => Some(AccountId::GUEST),

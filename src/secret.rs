@@ -70,13 +70,17 @@ pub(crate) enum SecretSource {
 /// Why a configured secret cannot be had; the secret itself is in no message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoSecret {
-    #[error("the secret in {path} cannot be read: {why}. Check that the file exists and belongs to the service account")]
+    #[error(
+        "the secret in {path} cannot be read: {why}. Check that the file exists and belongs to the service account"
+    )]
     Unreadable { path: PathBuf, why: std::io::Error },
     #[error("the secret in {0} is empty")]
     Empty(PathBuf),
     #[error("the secret in {0} is not text in UTF-8")]
     NotText(PathBuf),
-    #[error("the credential {0:?} is wanted but systemd handed none to this process: add LoadCredential={0}:/path to the unit, or give a file instead")]
+    #[error(
+        "the credential {0:?} is wanted but systemd handed none to this process: add LoadCredential={0}:/path to the unit, or give a file instead"
+    )]
     NoCredentials(String),
     #[error("{0:?} is no name of a credential: it is a single file name")]
     BadName(String),
@@ -87,12 +91,14 @@ impl SecretSource {
     pub(crate) fn path(&self, credentials: Option<&Path>) -> Result<PathBuf, NoSecret> {
         match self {
             SecretSource::File(path) => Ok(path.clone()),
-            SecretSource::Credential(name) if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) => {
+            SecretSource::Credential(name)
+                if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) =>
+            {
                 Err(NoSecret::BadName(name.clone()))
             }
-            SecretSource::Credential(name) => {
-                credentials.map(|folder| folder.join(name)).ok_or_else(|| NoSecret::NoCredentials(name.clone()))
-            }
+            SecretSource::Credential(name) => credentials
+                .map(|folder| folder.join(name))
+                .ok_or_else(|| NoSecret::NoCredentials(name.clone())),
         }
     }
 

@@ -12,53 +12,54 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Wall-clock time, microseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(i64);
+pub(crate) struct Timestamp(i64);
 
 /// What time it is now.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     // A clock before 1970 is a wrong clock; zero keeps order and shows in every log line.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(since.as_micros() as i64)
 }
 
 /// The monotonic clock, for deadlines only.
-pub fn monotonic() -> Instant {
+pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
 
 impl Timestamp {
     /// From microseconds since 1970, as rows keep it.
-    pub fn from_micros(micros: i64) -> Self {
+    pub(crate) fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
     /// Microseconds since 1970.
-    pub fn micros(self) -> i64 {
+    pub(crate) fn micros(self) -> i64 {
         self.0
     }
 
     /// Milliseconds since 1970, as a ULID wants them.
-    pub fn millis(self) -> u64 {
+    pub(crate) fn millis(self) -> u64 {
         (self.0 / 1000).max(0) as u64
     }
 
     /// The same moment as the calendar type that crafts use.
-    pub fn to_offset(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    pub(crate) fn to_offset(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     /// The moment `by` later; saturates.
-    pub fn after(self, by: Duration) -> Self {
+    pub(crate) fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// The moment `by` earlier; saturates.
-    pub fn before(self, by: Duration) -> Self {
+    pub(crate) fn before(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// How long from `earlier` to this; zero when the clock went backwards.
-    pub fn since(self, earlier: Timestamp) -> Duration {
+    pub(crate) fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).max(0) as u64)
     }
 }
@@ -90,13 +91,14 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// A length of time in the configuration: `"20s"`, `"15m"`, `"1h"`, `"5d"`, `"250ms"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl std::str::FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no length of time: write a number and ms, s, m, h or d, as in \"15m\"");
+        let wrong =
+            || format!("{text:?} is no length of time: write a number and ms, s, m, h or d, as in \"15m\"");
         let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
         let number: u64 = text[..text.len() - unit.len()].parse().map_err(|_| wrong())?;
         let millis = match unit {

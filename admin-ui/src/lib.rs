@@ -1,4 +1,4 @@
-//!
+//! The pages of an admin console: views, their templates, and the few assets they need.
 //! A page is a struct of ready values beside a template of the same name: fill it, call
 //! [`Page::render`], send the string. Pages work without JavaScript and under
 //! [`CONTENT_SECURITY_POLICY`]; where values come from and who may see them is the caller's affair.

@@ -80,8 +80,10 @@ async fn list(State(house): State<House>) -> Json<Vec<AccountView>> {
 }
 
 async fn show(State(house): State<House>, Path(name): Path<String>) -> Answer<AccountView> {
-    let account =
-        house.directory.find(&name).ok_or_else(|| Refused::NotFound(format!("there is no account {name}")))?;
+    let account = house
+        .directory
+        .find(&name)
+        .ok_or_else(|| Refused::NotFound(format!("there is no account {name}")))?;
     let id = account.id;
     let waiting = house.store.read(move |view| view.waiting(id)).await?;
     Ok(Json(AccountView { waiting: Some(waiting), ..AccountView::of(&house, &account) }))
@@ -100,7 +102,11 @@ async fn remove(State(house): State<House>, Path(name): Path<String>) -> Answer<
     Ok(Json(AccountView::of(&house, &account)))
 }
 
-async fn set_password(State(house): State<House>, Path(name): Path<String>, Json(new): Json<Password>) -> Answer<AccountView> {
+async fn set_password(
+    State(house): State<House>,
+    Path(name): Path<String>,
+    Json(new): Json<Password>,
+) -> Answer<AccountView> {
     house.directory.set_password(&Principal::Host, &name, new.password, time::now()).await?;
     show(State(house), Path(name)).await
 }

@@ -101,7 +101,11 @@ async fn show(State(house): State<House>, Path(serial): Path<String>) -> Answer<
     Ok(Json(view))
 }
 
-async fn enroll(State(house): State<House>, Path(account): Path<String>, Json(asked): Json<Enroll>) -> Answer<Value> {
+async fn enroll(
+    State(house): State<House>,
+    Path(account): Path<String>,
+    Json(asked): Json<Enroll>,
+) -> Answer<Value> {
     let request = match asked.csr {
         Some(csr) => Request::Csr(csr.into_bytes()),
         None => Request::MakeKey { p12_password: None, legacy: asked.legacy },
@@ -116,7 +120,11 @@ async fn token(State(house): State<House>, Path(account): Path<String>) -> Answe
     Ok(Json(json!({ "account": account, "token": token.as_str(), "expires_at": expires_at })))
 }
 
-async fn revoke(State(house): State<House>, Path(serial): Path<String>, Json(asked): Json<Revoke>) -> Answer<Value> {
+async fn revoke(
+    State(house): State<House>,
+    Path(serial): Path<String>,
+    Json(asked): Json<Revoke>,
+) -> Answer<Value> {
     let reason = asked.reason.as_deref().unwrap_or("unspecified");
     let ended = house.enrollment.revoke(&Principal::Host, &serial, reason, time::now()).await?;
     Ok(Json(json!({ "serial": serial, "state": "revoked", "reason": reason, "sessions_ended": ended })))
@@ -125,8 +133,10 @@ async fn revoke(State(house): State<House>, Path(serial): Path<String>, Json(ask
 /// A new certificate with all that belongs to it.
 pub(super) async fn enrolled(house: &House, new: Enrolled) -> Answer<Value> {
     let line = house.enrollment.show(&new.serial).await?;
-    let line = line.ok_or_else(|| Refused::Failed(format!("certificate {} is not in the ledger", new.serial)))?;
+    let line =
+        line.ok_or_else(|| Refused::Failed(format!("certificate {} is not in the ledger", new.serial)))?;
     let mut view = json!(CertificateView::of(&line, time::now()));
+    view["not_after"] = json!(new.not_after);
     view["certificate"] = json!(new.certificate_pem);
     view["chain"] = json!(new.chain_pem);
     view["root"] = json!(house.enrollment.root_pem());
@@ -147,7 +157,7 @@ impl From<Why> for Refused {
             Why::NoAccount(_) | Why::NoCertificate(_) => Refused::NotFound(sentence),
             Why::Request(_) | Why::Password(_) | Why::Word(_) => Refused::BadRequest(sentence),
             Why::Failed(_) => Refused::Failed(sentence),
-            _ => Refused::Refused(sentence),
+            _ => Refused::Forbidden(sentence),
         }
     }
 }

@@ -38,13 +38,19 @@ pub(super) fn public_routes() -> axum::Router<House> {
 /// `POST /api/v1/enroll` with `Authorization: Bearer TOKEN` and a PKCS#10 request (PEM or DER) as the body.
 async fn enroll(State(house): State<House>, headers: HeaderMap, csr: Bytes) -> Answer<Value> {
     let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let token = token.ok_or_else(|| Refused::BadRequest("send the token as `Authorization: Bearer TOKEN`".into()))?;
+    let token =
+        token.ok_or_else(|| Refused::BadRequest("send the token as `Authorization: Bearer TOKEN`".into()))?;
     enrolled(&house, house.enrollment.enroll_with_token(token, &csr, time::now()).await?).await
 }
 
 /// `POST /api/v1/renew` over mutual TLS, with a PKCS#10 request as the body.
-async fn renew(State(house): State<House>, Extension(Shown(shown)): Extension<Shown>, csr: Bytes) -> Answer<Value> {
-    let presented = shown.ok_or_else(|| Refused::Refused("show the certificate that is to be renewed".into()))?;
+async fn renew(
+    State(house): State<House>,
+    Extension(Shown(shown)): Extension<Shown>,
+    csr: Bytes,
+) -> Answer<Value> {
+    let presented =
+        shown.ok_or_else(|| Refused::Forbidden("show the certificate that is to be renewed".into()))?;
     enrolled(&house, house.enrollment.renew(&presented, &csr, time::now()).await?).await
 }
 
@@ -72,5 +78,6 @@ async fn ca(State(house): State<House>, Path(file): Path<String>) -> Response {
 }
 
 fn missing() -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such file", "code": "not_found" }))).into_response()
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such file", "code": "not_found" })))
+        .into_response()
 }

@@ -52,7 +52,7 @@ impl From<Why> for Refused {
         let sentence = refused.to_string();
         match refused {
             Why::NotFound(_) => Refused::NotFound(sentence),
-            Why::UnderWay(_) | Why::Ended { .. } | Why::Another { .. } => Refused::Refused(sentence),
+            Why::UnderWay(_) | Why::Ended { .. } | Why::Another { .. } => Refused::Forbidden(sentence),
             Why::Store(_) => Refused::Failed(sentence),
         }
     }

@@ -57,7 +57,7 @@ impl From<Why> for Refused {
         let sentence = refused.to_string();
         match refused {
             Why::NotFound(_) => Refused::NotFound(sentence),
-            Why::Exists(_) => Refused::Refused(sentence),
+            Why::Exists(_) => Refused::Forbidden(sentence),
             Why::Store(_) => Refused::Failed(sentence),
         }
     }

@@ -38,7 +38,8 @@ async fn list(State(house): State<House>) -> Answer<Vec<RoomView>> {
 async fn show(State(house): State<House>, Path(name): Path<String>) -> Answer<RoomView> {
     let rooms = house.chat.rooms().await?;
     let room = rooms.iter().find(|room| room.name == name.to_lowercase());
-    room.map(|room| Json(view(&house, room))).ok_or_else(|| Refused::NotFound(format!("there is no room {name}")))
+    room.map(|room| Json(view(&house, room)))
+        .ok_or_else(|| Refused::NotFound(format!("there is no room {name}")))
 }
 
 async fn create(State(house): State<House>, Json(new): Json<Create>) -> Answer<RoomView> {
@@ -56,7 +57,10 @@ async fn add(State(house): State<House>, Path((room, account)): Path<(String, St
     show(State(house), Path(room)).await
 }
 
-async fn remove(State(house): State<House>, Path((room, account)): Path<(String, String)>) -> Answer<RoomView> {
+async fn remove(
+    State(house): State<House>,
+    Path((room, account)): Path<(String, String)>,
+) -> Answer<RoomView> {
     house.chat.remove_member(&Principal::Host, &room, &account, time::now()).await?;
     show(State(house), Path(room)).await
 }

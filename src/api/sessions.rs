@@ -96,7 +96,8 @@ fn unknown(id: &str) -> Refused {
 }
 
 fn view(house: &House, session: &Session, queued: i64) -> SessionView {
-    let account = house.directory.by_id(session.account).map_or_else(|| "guest".into(), |account| account.name.clone());
+    let account =
+        house.directory.by_id(session.account).map_or_else(|| "guest".into(), |account| account.name.clone());
     let live = session.live(|live| {
         let protocol = match live.version {
             Version::V3 => "3.1.1",
@@ -105,7 +106,9 @@ fn view(house: &House, session: &Session, queued: i64) -> SessionView {
         (live.door, protocol, live.address, live.serial.clone(), live.since)
     });
     let (door, protocol, address, serial, since) = match live {
-        Some((door, protocol, address, serial, since)) => (Some(door), Some(protocol), address, serial, since),
+        Some((door, protocol, address, serial, since)) => {
+            (Some(door), Some(protocol), address, serial, since)
+        }
         None => (None, None, None, None, session.ended_at().unwrap_or(session.created_at)),
     };
     SessionView {

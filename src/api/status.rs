@@ -47,7 +47,8 @@ pub(crate) struct Status {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Sessions {
     pub(crate) live: usize,
-    pub(crate) all: usize,
+    /// Those that outlive their connection, whether live or not.
+    pub(crate) durable: usize,
 }
 
 pub(super) fn routes() -> axum::Router<House> {
@@ -63,6 +64,7 @@ pub(crate) async fn status(house: &House) -> Result<Status, StoreError> {
     let now = time::now();
     let sessions = house.broker.all();
     let live = sessions.iter().filter(|session| session.is_live()).count();
+    let durable = sessions.iter().filter(|session| session.is_durable()).count();
     let waiting = house.store.read(|view| view.all_waiting()).await?;
     Ok(Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -70,14 +72,19 @@ pub(crate) async fn status(house: &House) -> Result<Status, StoreError> {
         uptime_s: now.since(house.facts.started).as_secs(),
         doors: json!(house.facts.doors),
         accounts: house.directory.count(),
-        sessions: Sessions { live, all: sessions.len() },
+        sessions: Sessions { live, durable },
         waiting,
         authority: json!({
             "issuer": house.enrollment.issuer_name(),
             "not_after": house.enrollment.not_after(),
             "crl": house.enrollment.crl_info(),
         }),
-        checks: vec![check_store(house).await, check_directory(house).await, check_outbox(house).await, check_authority(house)],
+        checks: vec![
+            check_store(house).await,
+            check_directory(house).await,
+            check_outbox(house).await,
+            check_authority(house),
+        ],
     })
 }
 
@@ -94,22 +101,39 @@ async fn check_directory(house: &House) -> Check {
         return ok("directory", format!("built in, {} accounts", house.directory.count()));
     };
     match ldap.check().await {
-        Ok(health) if health.sees_people => ok("directory", format!("{} over {}", health.server, health.security)),
-        Ok(health) => fail("directory", format!("{} shows no people", health.server), "check base and user_filter"),
-        Err(error) => Check { verdict: Verdict::Warn, ..fail("directory", error, "people with certificates go on; see `chancery directory test`") },
+        Ok(health) if health.sees_people => {
+            ok("directory", format!("{} over {}", health.server, health.security))
+        }
+        Ok(health) => {
+            fail("directory", format!("{} shows no people", health.server), "check base and user_filter")
+        }
+        Err(error) => Check {
+            verdict: Verdict::Warn,
+            ..fail("directory", error, "people with certificates go on; see `chancery directory test`")
+        },
     }
 }
 
 async fn check_outbox(house: &House) -> Check {
     if let Some(why) = house.outbox.jammed() {
-        return Check { verdict: Verdict::Warn, ..fail("outbox", format!("no mail leaves: {why}"), "check [mail] and the relay") };
+        return Check {
+            verdict: Verdict::Warn,
+            ..fail("outbox", format!("no mail leaves: {why}"), "check [mail] and the relay")
+        };
     }
     match house.outbox.list(1000).await {
         Ok(envelopes) => {
             let stuck = envelopes.iter().filter(|envelope| envelope.state == "deferred").count();
             match stuck {
                 0 => ok("outbox", "nothing is held up"),
-                held => Check { verdict: Verdict::Warn, ..fail("outbox", format!("{held} envelopes are deferred"), "see `chancery outbox list` for why") },
+                held => Check {
+                    verdict: Verdict::Warn,
+                    ..fail(
+                        "outbox",
+                        format!("{held} envelopes are deferred"),
+                        "see `chancery outbox list` for why",
+                    )
+                },
             }
         }
         Err(error) => fail("outbox", error, "see the journal"),
@@ -119,8 +143,13 @@ async fn check_outbox(house: &House) -> Check {
 fn check_authority(house: &House) -> Check {
     let left = house.enrollment.not_after().since(time::now());
     match left.as_secs() / 86_400 {
-        0 => fail("authority", "the issuing certificate has expired or does so today", "found a new authority"),
-        days if days < 90 => Check { verdict: Verdict::Warn, ..ok("authority", format!("the issuing certificate ends in {days} days")) },
+        0 => {
+            fail("authority", "the issuing certificate has expired or does so today", "found a new authority")
+        }
+        days if days < 90 => Check {
+            verdict: Verdict::Warn,
+            ..ok("authority", format!("the issuing certificate ends in {days} days"))
+        },
         days => ok("authority", format!("the issuing certificate lasts another {days} days")),
     }
 }

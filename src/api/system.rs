@@ -77,7 +77,7 @@ async fn sync_directory(State(house): State<House>) -> Answer<Value> {
     match house.directory.sync(&Principal::Host, time::now()).await {
         Some(Ok(report)) => Ok(Json(json!(report))),
         Some(Err(error)) => Err(Refused::Failed(error.to_string())),
-        None => Err(Refused::Refused("the directory is built in: there is nothing to sync".into())),
+        None => Err(Refused::Forbidden("the directory is built in: there is nothing to sync".into())),
     }
 }
 
@@ -92,12 +92,18 @@ async fn verify_audit(State(house): State<House>) -> Answer<Verified> {
 
 async fn link(State(house): State<House>) -> Answer<Value> {
     let now = time::now();
-    let (link, expires_at) = console_link(&house.store, &house.facts.console_url, &Principal::Host, now).await?;
+    let (link, expires_at) =
+        console_link(&house.store, &house.facts.console_url, &Principal::Host, now).await?;
     Ok(Json(json!({ "link": link, "expires_at": expires_at })))
 }
 
 /// A fresh one-time link to the console at `url`.
-pub(crate) async fn console_link(store: &Store, url: &str, who: &Principal, now: Timestamp) -> Result<(String, Timestamp), StoreError> {
+pub(crate) async fn console_link(
+    store: &Store,
+    url: &str,
+    who: &Principal,
+    now: Timestamp,
+) -> Result<(String, Timestamp), StoreError> {
     let secret = secret::one_time();
     let (hash, until) = (secret::digest(&secret), now.after(LINK));
     let deed = Deed::new(who, "admin.link", "console");

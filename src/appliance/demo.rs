@@ -22,7 +22,9 @@ const DOMAIN: &str = "demo.example";
 /// Runs a demonstration house. With `dir` its state stays there; without, it is gone at the end.
 pub(crate) async fn demo(dir: Option<PathBuf>, ready_file: Option<PathBuf>) -> Result<()> {
     let passing = dir.is_none();
-    let dir = dir.unwrap_or_else(|| config::temporary().join(format!("chancery-demo-{}", crate::audit::to_hex(&random::<4>()))));
+    let dir = dir.unwrap_or_else(|| {
+        config::temporary().join(format!("chancery-demo-{}", crate::audit::to_hex(&random::<4>())))
+    });
     make_dir(&dir)?;
     let dir = dir.canonicalize()?;
     let result = run(&dir, ready_file).await;
@@ -84,7 +86,10 @@ async fn settle_in(house: &House, dir: &Path, name: &str, display: &str) -> Resu
         return Ok(());
     }
     make_dir(&folder)?;
-    let enrolled = house.enrollment.enroll(&who, name, Request::MakeKey { p12_password: None, legacy: false }, now).await?;
+    let enrolled = house
+        .enrollment
+        .enroll(&who, name, Request::MakeKey { p12_password: None, legacy: false }, now)
+        .await?;
     write(&folder.join("chain.pem"), enrolled.chain_pem.as_bytes())?;
     if let Some(key) = &enrolled.key_pem {
         write(&folder.join("key.pem"), key.as_bytes())?;
@@ -97,7 +102,8 @@ async fn settle_in(house: &House, dir: &Path, name: &str, display: &str) -> Resu
 }
 
 async fn introduce(house: &House, dir: &Path) -> Result<()> {
-    let (link, _) = api::console_link(&house.store, &house.facts.console_url, &Principal::System, time::now()).await?;
+    let (link, _) =
+        api::console_link(&house.store, &house.facts.console_url, &Principal::System, time::now()).await?;
     let port = house.facts.doors.get("mqtts").map_or(8883, SocketAddr::port);
     let ca = shell(&dir.join("ca.pem"));
     let as_person = |name: &str| {
@@ -112,7 +118,11 @@ async fn introduce(house: &House, dir: &Path) -> Result<()> {
     writeln!(out, "  mosquitto_sub {} -i bob-1 -q 1 -v -t 'from/#'\n", as_person("bob"))?;
     writeln!(out, "Alice writes to him, in a third:\n")?;
     writeln!(out, "  mosquitto_pub {} -q 1 -t to/bob -m 'hello bob'\n", as_person("alice"))?;
-    writeln!(out, "Carol is away: after 20 s she has one mail in {}\n", shell(&dir.join("mail").join("carol")))?;
+    writeln!(
+        out,
+        "Carol is away: after 20 s she has one mail in {}\n",
+        shell(&dir.join("mail").join("carol"))
+    )?;
     writeln!(out, "  mosquitto_pub {} -q 1 -t to/carol -m 'hello carol'\n", as_person("alice"))?;
     let program = std::env::current_exe().map_or_else(|_| "chancery".into(), |path| shell(&path));
     let socket = shell(&dir.join("control.sock"));
@@ -137,5 +147,6 @@ fn make_dir(path: &Path) -> Result<()> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(bytes)).with_context(|| format!("cannot write {}", path.display()))
+    file.and_then(|mut file| file.write_all(bytes))
+        .with_context(|| format!("cannot write {}", path.display()))
 }

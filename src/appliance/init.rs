@@ -41,7 +41,7 @@ pub(crate) async fn init(
 ) -> Result<Initialised, InitError> {
     let path = config.unwrap_or_else(|| config::DEFAULT_PATH.into());
     let config = match path.exists() {
-        true => Config::load(&path)?,
+        true => same_domain(&path, Config::load(&path)?, domain)?,
         false => {
             let text = text_for(domain, state.as_deref());
             let config = Config::parse(&path, &text)?;
@@ -64,11 +64,19 @@ pub(super) async fn found(config: &Config, now: Timestamp) -> anyhow::Result<Str
     let state = &config.appliance.state_dir;
     make_dir(state)?;
     let domain = &config.appliance.domain;
-    let port = config.door.http.as_ref().and_then(|door| door.listen.first()).map_or(8080, |address| address.port());
+    let port =
+        config.door.http.as_ref().and_then(|door| door.listen.first()).map_or(0, |address| address.port());
+    // A port that is chosen at start is not known yet; certificates get the usual one.
+    let port = if port == 0 { 8080 } else { port };
     let base = config.authority.public_url.clone().unwrap_or_else(|| format!("http://{domain}:{port}"));
     Enrollment::found(state, &config.authority, domain, &base, config::credentials().as_deref(), now)?;
     let store = Store::open(&state.join(STORE), 1)?;
-    let port = config.door.https.as_ref().and_then(|door| door.listen.first()).map_or(8443, |address| address.port());
+    let port = config
+        .door
+        .https
+        .as_ref()
+        .and_then(|door| door.listen.first())
+        .map_or(8443, |address| address.port());
     Ok(api::console_link(&store, &format!("https://{domain}:{port}"), &Principal::Host, now).await?.0)
 }
 
@@ -77,6 +85,15 @@ impl Appliance {
     pub(super) fn exists(state: &Path) -> bool {
         state.join("authority").exists() || state.join(STORE).exists()
     }
+}
+
+/// A configuration that stands already must be meant for the same house.
+fn same_domain(path: &Path, config: Config, domain: &str) -> Result<Config, Problems> {
+    if config.appliance.domain == domain {
+        return Ok(config);
+    }
+    let what = format!("appliance.domain is {:?}, but --domain says {domain:?}", config.appliance.domain);
+    Err(Problems { file: path.into(), list: vec![config::Problem { at: None, what }] })
 }
 
 fn refuse_existing(state: &Path) -> Result<(), InitError> {

@@ -64,14 +64,25 @@ pub(crate) async fn run(pairs: &[Pair], run: Run) -> Result<Figures> {
         let mut stream = connect(pair.address, &pair.recipient, &format!("recipient-{at}")).await?;
         subscribe(&mut stream, &pair.filter).await?;
         recipients.push(tokio::spawn(receive(stream, each, epoch)));
-        authors.push((connect(pair.address, &pair.author, &format!("author-{at}")).await?, pair.topic.clone()));
+        authors
+            .push((connect(pair.address, &pair.author, &format!("author-{at}")).await?, pair.topic.clone()));
     }
     let begun = Instant::now();
-    let writers: Vec<_> =
-        authors.into_iter().map(|(stream, topic)| tokio::spawn(publish(stream, topic, run, each, pairs.len(), epoch))).collect();
+    let writers: Vec<_> = authors
+        .into_iter()
+        .enumerate()
+        .map(|(at, (stream, topic))| {
+            let beat = Beat { run, at, authors: pairs.len() };
+            tokio::spawn(publish(stream, topic, beat, each, epoch))
+        })
+        .collect();
     let mut latencies = Vec::new();
     for recipient in recipients {
-        latencies.extend(tokio::time::timeout(Duration::from_secs(120), recipient).await.context("messages did not arrive")???);
+        latencies.extend(
+            tokio::time::timeout(Duration::from_secs(120), recipient)
+                .await
+                .context("messages did not arrive")???,
+        );
     }
     let took = begun.elapsed();
     for writer in writers {
@@ -145,15 +156,27 @@ async fn receive(mut stream: Tls, expected: usize, epoch: Instant) -> Result<Vec
     Ok(latencies)
 }
 
-async fn publish(stream: Tls, topic: String, run: Run, count: usize, authors: usize, epoch: Instant) -> Result<()> {
+/// When an author speaks: the authors of a paced run take turns, so that messages come evenly and not in bursts.
+#[derive(Clone, Copy)]
+struct Beat {
+    run: Run,
+    at: usize,
+    authors: usize,
+}
+
+async fn publish(stream: Tls, topic: String, beat: Beat, count: usize, epoch: Instant) -> Result<()> {
     let (reader, writer) = tokio::io::split(stream);
-    let (window, size, pause) = match run {
+    let (window, size, ticks) = match beat.run {
         Run::Window { window, size, .. } => (window, size, None),
-        Run::Rate { rate, size, .. } => (1000, size, Some(Duration::from_secs(1) * authors as u32 / rate as u32)),
+        Run::Rate { rate, size, .. } => {
+            let turn = Duration::from_secs(1) / rate as u32;
+            let first = tokio::time::Instant::now() + turn * beat.at as u32;
+            (1000, size, Some(tokio::time::interval_at(first, turn * beat.authors as u32)))
+        }
     };
     let room = Arc::new(Semaphore::new(window));
     let acknowledged = tokio::spawn(acknowledge(reader, count, room.clone()));
-    send(writer, &topic, count, size, pause, &room, epoch).await?;
+    send(writer, &topic, count, size, ticks, &room, epoch).await?;
     acknowledged.await?
 }
 
@@ -162,12 +185,11 @@ async fn send(
     topic: &str,
     count: usize,
     size: usize,
-    pause: Option<Duration>,
+    mut ticks: Option<tokio::time::Interval>,
     room: &Semaphore,
     epoch: Instant,
 ) -> Result<()> {
     let mut batch = Vec::new();
-    let mut ticks = pause.map(tokio::time::interval);
     for at in 0..count {
         if let Some(ticks) = &mut ticks {
             ticks.tick().await;

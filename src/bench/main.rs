@@ -42,9 +42,16 @@ fn main() -> Result<()> {
     let mut results = [Results::default(), Results::default()];
     for round in 1..=ROUNDS {
         for (at, pairs) in [chancery.pairs()?, mosquitto.pairs(&chancery)?].into_iter().enumerate() {
-            let full = runtime.block_on(client::run(&pairs, Run::Window { messages: MESSAGES, window: WINDOW, size: SIZE }))?;
-            let paced = runtime.block_on(client::run(&pairs, Run::Rate { rate: RATE, seconds: SECONDS, size: SIZE }))?;
-            say(&format!("round {round} {}: {:.0}/s, p50 {:?}, p99 {:?}", NAMES[at], full.rate, paced.p50, paced.p99))?;
+            let full = runtime.block_on(client::run(
+                &pairs,
+                Run::Window { messages: MESSAGES, window: WINDOW, size: SIZE },
+            ))?;
+            let paced = runtime
+                .block_on(client::run(&pairs, Run::Rate { rate: RATE, seconds: SECONDS, size: SIZE }))?;
+            say(&format!(
+                "round {round} {}: {:.0}/s, p50 {:?}, p99 {:?}",
+                NAMES[at], full.rate, paced.p50, paced.p99
+            ))?;
             results[at].add(&full, &paced);
         }
     }
@@ -84,12 +91,22 @@ fn table(results: &[Results; 2], start: Duration, idle_kib: u64) -> Result<Strin
         format!("| {what} | {} | {} | {ratio:.2} |\n", millis(ours), millis(theirs))
     };
     let (mine, other) = (rate(ours), rate(theirs));
-    let mut text = String::from("| 50 pairs, 256 B, QoS 1, mutual TLS 1.3 | Chancery, on disk | mosquitto, in memory | ratio |\n|---|---|---|---|\n");
-    text += &format!("| messages a second, publish to acknowledged by recipient | {mine:.0} | {other:.0} | {:.2} |\n", mine / other);
+    let mut text = String::from(
+        "| 50 pairs, 256 B, QoS 1, mutual TLS 1.3 | Chancery, on disk | mosquitto, in memory | ratio |\n|---|---|---|---|\n",
+    );
+    text += &format!(
+        "| messages a second, publish to acknowledged by recipient | {mine:.0} | {other:.0} | {:.2} |\n",
+        mine / other
+    );
     text += &row("p99 latency at that load", time(&ours.full_p99), time(&theirs.full_p99));
     text += &row(&format!("p50 latency at {RATE} messages a second"), time(&ours.p50), time(&theirs.p50));
     text += &row(&format!("p99 latency at {RATE} messages a second"), time(&ours.p99), time(&theirs.p99));
-    text += &format!("\nChancery starts in {} and idles at {:.1} MiB. {}\n", millis(start), idle_kib as f64 / 1024.0, machine()?);
+    text += &format!(
+        "\nChancery starts in {} and idles at {:.1} MiB. {}\n",
+        millis(start),
+        idle_kib as f64 / 1024.0,
+        machine()?
+    );
     Ok(text)
 }
 
@@ -106,10 +123,16 @@ fn millis(time: Duration) -> String {
 /// The machine it ran on.
 fn machine() -> Result<String> {
     let cpu = std::fs::read_to_string("/proc/cpuinfo")?;
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("unknown", |(_, name)| name);
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown", |(_, name)| name);
     let cores = std::thread::available_parallelism()?;
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    Ok(format!("Machine: {model}, {cores} cores shared by server and load generator, Linux {}; medians of {ROUNDS} rounds.", kernel.trim()))
+    Ok(format!(
+        "Machine: {model}, {cores} cores shared by server and load generator, Linux {}; medians of {ROUNDS} rounds.",
+        kernel.trim()
+    ))
 }
 
 /// Puts the table between its marks.
@@ -132,7 +155,13 @@ fn micros_since(epoch: Instant) -> u64 {
 }
 
 /// Who talks to whom about what.
-fn pair(at: usize, address: std::net::SocketAddr, author: client::Identity, recipient: client::Identity, chat: bool) -> Pair {
+fn pair(
+    at: usize,
+    address: std::net::SocketAddr,
+    author: client::Identity,
+    recipient: client::Identity,
+    chat: bool,
+) -> Pair {
     let (topic, filter) = match chat {
         true => (format!("to/b{at}"), "from/#".to_owned()),
         false => (format!("bench/{at}"), format!("bench/{at}")),

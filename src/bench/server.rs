@@ -35,7 +35,14 @@ impl Chancery {
         std::fs::write(&config, settings(&state, &folder.join("control.sock")))?;
         chancery(folder, &["init", "--domain", "bench.example"])?;
         // Once for the clients' certificates, once to measure a start and a rest.
-        let mut setup = Self { folder: folder.into(), child: serve(folder)?, address: ready(folder)?.1, pairs, start_time: Duration::ZERO, idle_memory_kib: 0 };
+        let mut setup = Self {
+            folder: folder.into(),
+            child: serve(folder)?,
+            address: ready(folder)?.1,
+            pairs,
+            start_time: Duration::ZERO,
+            idle_memory_kib: 0,
+        };
         setup.enroll_everybody()?;
         end(&mut setup.child)?;
         let begun = Instant::now();
@@ -62,17 +69,26 @@ impl Chancery {
         (0..self.pairs)
             .map(|at| {
                 let root = self.folder.join("people/a0/root.pem");
-                Ok(crate::pair(at, self.address, self.identity("a", at, &root)?, self.identity("b", at, &root)?, true))
+                Ok(crate::pair(
+                    at,
+                    self.address,
+                    self.identity("a", at, &root)?,
+                    self.identity("b", at, &root)?,
+                    true,
+                ))
             })
             .collect()
     }
 
     fn identity(&self, role: &str, at: usize, root: &Path) -> Result<Identity> {
         let folder = self.folder.join("people").join(format!("{role}{at}"));
-        let certificate = |path: PathBuf| CertificateDer::from_pem_file(&path).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()));
+        let certificate = |path: PathBuf| {
+            CertificateDer::from_pem_file(&path).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
+        };
         Ok(Identity {
             chain: vec![certificate(folder.join("cert.pem"))?, certificate(folder.join("chain.pem"))?],
-            key: PrivateKeyDer::from_pem_file(folder.join("key.pem")).map_err(|why| anyhow::anyhow!("key: {why}"))?,
+            key: PrivateKeyDer::from_pem_file(folder.join("key.pem"))
+                .map_err(|why| anyhow::anyhow!("key: {why}"))?,
             root: certificate(root.into())?,
         })
     }
@@ -83,8 +99,25 @@ impl Mosquitto {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let path = |name: &str| folder.join(name).display().to_string();
         let certificate = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
-            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args([
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+            ])
             .args(["-keyout", &path("mosquitto.key"), "-out", &path("mosquitto.pem")])
             .stderr(Stdio::null())
             .status()?;
@@ -92,7 +125,8 @@ impl Mosquitto {
             bail!("openssl could not make a certificate for mosquitto");
         }
         let people = chancery.folder.join("people/a0");
-        let trust = [std::fs::read(people.join("chain.pem"))?, std::fs::read(people.join("root.pem"))?].concat();
+        let trust =
+            [std::fs::read(people.join("chain.pem"))?, std::fs::read(people.join("root.pem"))?].concat();
         std::fs::write(folder.join("trust.pem"), trust)?;
         let config = format!(
             "listener {port} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\nlog_type error\n",
@@ -101,7 +135,11 @@ impl Mosquitto {
             path("mosquitto.key"),
         );
         std::fs::write(folder.join("mosquitto.conf"), config)?;
-        let child = Command::new("mosquitto").args(["-c", &path("mosquitto.conf")]).spawn().context("mosquitto")?;
+        let child = Command::new("mosquitto")
+            .args(["-c", &path("mosquitto.conf")])
+            .stderr(Stdio::null())
+            .spawn()
+            .context("mosquitto")?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         until(Duration::from_secs(5), || TcpStream::connect(address).is_ok())?;
         Ok(Self { folder: folder.into(), child, address })
@@ -110,7 +148,15 @@ impl Mosquitto {
     pub(crate) fn pairs(&self, chancery: &Chancery) -> Result<Vec<Pair>> {
         let root = self.folder.join("mosquitto.pem");
         (0..chancery.pairs)
-            .map(|at| Ok(crate::pair(at, self.address, chancery.identity("a", at, &root)?, chancery.identity("b", at, &root)?, false)))
+            .map(|at| {
+                Ok(crate::pair(
+                    at,
+                    self.address,
+                    chancery.identity("a", at, &root)?,
+                    chancery.identity("b", at, &root)?,
+                    false,
+                ))
+            })
             .collect()
     }
 }
@@ -126,7 +172,8 @@ fn settings(state: &Path, control: &Path) -> String {
 
 fn chancery(folder: &Path, arguments: &[&str]) -> Result<()> {
     let config = folder.join("chancery.toml");
-    let done = Command::new(env!("CARGO_BIN_EXE_chancery")).arg("--config").arg(config).args(arguments).output()?;
+    let done =
+        Command::new(env!("CARGO_BIN_EXE_chancery")).arg("--config").arg(config).args(arguments).output()?;
     if !done.status.success() {
         bail!("chancery {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
@@ -135,7 +182,12 @@ fn chancery(folder: &Path, arguments: &[&str]) -> Result<()> {
 
 fn serve(folder: &Path) -> Result<Child> {
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_chancery"));
-    daemon.arg("--config").arg(folder.join("chancery.toml")).arg("serve").arg("--ready-file").arg(folder.join("ready"));
+    daemon
+        .arg("--config")
+        .arg(folder.join("chancery.toml"))
+        .arg("serve")
+        .arg("--ready-file")
+        .arg(folder.join("ready"));
     Ok(daemon.spawn()?)
 }
 

@@ -39,7 +39,9 @@ pub(crate) fn to_row(properties: &Properties) -> Option<String> {
 
 /// From a row. What cannot be read is left out: the message matters more than what it carries.
 pub(crate) fn from_row(row: Option<&str>) -> Properties {
-    let Some(row) = row.and_then(|text| serde_json::from_str::<Row>(text).ok()) else { return Properties::default() };
+    let Some(row) = row.and_then(|text| serde_json::from_str::<Row>(text).ok()) else {
+        return Properties::default();
+    };
     Properties {
         content_type: row.content_type,
         response_topic: row.response_topic.and_then(|topic| TopicName::parse(&topic).ok()),

@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 
 /// How much one connection may be handed before the oldest goes: these are owed to nobody.
 const HAND: usize = 1000;
+/// And this many bytes.
+const HAND_BYTES: usize = 4 << 20;
 
 /// A session, live or waiting for its client.
 pub(crate) struct Session {
@@ -37,6 +39,8 @@ struct State {
     subscriptions: Vec<NewSubscription>,
     live: Option<Live>,
     hand: VecDeque<Handed>,
+    /// Bytes in the hand.
+    held: usize,
 }
 
 /// What only a connected session has.
@@ -111,6 +115,7 @@ impl Session {
             subscriptions: Vec::new(),
             live: None,
             hand: VecDeque::new(),
+            held: 0,
         };
         Self {
             id: SessionId::new(now),
@@ -144,6 +149,7 @@ impl Session {
             subscriptions,
             live: None,
             hand: VecDeque::new(),
+            held: 0,
         };
         Self {
             id: row.id,
@@ -172,7 +178,7 @@ impl Session {
             return false;
         }
         state.live = None;
-        state.hand.clear();
+        (state.hand, state.held) = (VecDeque::new(), 0);
         state.ended_at = Some(now);
         // A session that began without an expiry may not be given one at its end (MQTT 5 §3.14.2.2.2).
         if let (Some(expiry), true) = (expiry, state.expiry > 0) {
@@ -193,17 +199,18 @@ impl Session {
         if state.live.is_none() {
             return;
         }
-        if state.hand.len() >= HAND {
-            state.hand.pop_front();
-        }
+        state.held += thing.payload.len();
         state.hand.push_back(thing);
+        while state.hand.len() > HAND || state.held > HAND_BYTES {
+            state.pop_hand();
+        }
         drop(state);
         self.bell.notify_one();
     }
 
     /// Takes the oldest thing handed over.
     pub(crate) fn take_handed(&self) -> Option<Handed> {
-        self.state().hand.pop_front()
+        self.state().pop_hand()
     }
 
     pub(super) fn subscribe(&self, new: NewSubscription) {
@@ -274,10 +281,19 @@ impl Session {
     }
 }
 
+impl State {
+    fn pop_hand(&mut self) -> Option<Handed> {
+        let thing = self.hand.pop_front()?;
+        self.held -= thing.payload.len();
+        Some(thing)
+    }
+}
+
 /// The best of several matching subscriptions; `None` when there is none.
 pub(super) fn matched<'a>(subscriptions: impl Iterator<Item = &'a NewSubscription>) -> Option<Matched> {
     subscriptions.fold(None, |best: Option<Matched>, one| {
-        let mut best = best.unwrap_or(Matched { qos: one.qos, no_local: one.no_local, identifiers: Vec::new() });
+        let mut best =
+            best.unwrap_or(Matched { qos: one.qos, no_local: one.no_local, identifiers: Vec::new() });
         best.qos = best.qos.max(one.qos);
         best.no_local &= one.no_local;
         best.identifiers.extend(one.identifier);

@@ -88,3 +88,76 @@ fn remove(node: &mut Node, levels: &[&str], session: SessionId, filter: &str) ->
     }
     node.here.is_empty() && node.below.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::broker::{Hello, Live};
+    use crate::id::AccountId;
+    use crate::mqtt::{Qos, TopicFilter, Version};
+    use crate::time::Timestamp;
+
+    fn session(client_id: &str) -> Arc<Session> {
+        let now = Timestamp::from_micros(1_000_000);
+        let live = Live {
+            serial: None,
+            address: None,
+            version: Version::V5,
+            door: "mqtt",
+            since: now,
+            ending: None,
+        };
+        let (account, client_id) = (AccountId::GUEST, client_id.into());
+        Arc::new(Session::new(&Hello { account, client_id, clean_start: true, expiry: 0, live }, now))
+    }
+
+    fn subscription(filter: &str) -> NewSubscription {
+        let filter = TopicFilter::parse(filter).unwrap();
+        NewSubscription { filter, qos: Qos::AtLeastOnce, no_local: false, identifier: None }
+    }
+
+    #[test]
+    fn a_session_that_matches_twice_is_found_once_with_the_best_quality() {
+        let (mut topics, session) = (Topics::default(), session("a"));
+        topics.add(&session, &NewSubscription { qos: Qos::AtMostOnce, ..subscription("open/+") });
+        topics.add(&session, &subscription("open/#"));
+        let found = topics.matching(&TopicName::parse("open/x").unwrap());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1.qos, Qos::AtLeastOnce);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_tree_whose_subscriptions_are_gone() {
+        let (mut topics, session) = (Topics::default(), session("a"));
+        for filter in ["a/b/c", "a/+/c", "#"] {
+            topics.add(&session, &subscription(filter));
+        }
+        for filter in ["a/b/c", "a/+/c", "#"] {
+            topics.remove(session.id, filter);
+        }
+        assert!(topics.root.below.is_empty() && topics.root.here.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_tree_finds_what_the_filters_select(
+            filters in prop::collection::vec("(\\+|a|b|\\$x)(/(\\+|a|b|)){0,2}(/#)?", 1..12),
+            name in "(a|b|\\$x|)(/(a|b|)){0,3}",
+        ) {
+            prop_assume!(!name.is_empty());
+            let (mut topics, name) = (Topics::default(), TopicName::parse(&name).unwrap());
+            let sessions: Vec<_> = filters.iter().map(|filter| (session(filter), subscription(filter))).collect();
+            sessions.iter().for_each(|(session, new)| topics.add(session, new));
+            let mut found: Vec<_> = topics.matching(&name).into_iter().map(|(session, _)| session.id).collect();
+            let mut wanted: Vec<_> =
+                sessions.iter().filter(|(_, new)| new.filter.matches(&name)).map(|(session, _)| session.id).collect();
+            found.sort();
+            wanted.sort();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}

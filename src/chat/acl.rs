@@ -100,8 +100,11 @@ impl Rule {
         match (&self.topic, who) {
             (Pattern::Fixed(filter), _) => filter.matches(topic),
             // A name cannot widen the rule: it fits only where it is a plain level.
-            (Pattern::WithAccount(text), Principal::Account(actor)) if !actor.name.contains(['/', '+', '#']) => {
-                TopicFilter::parse(&text.replace(ACCOUNT, &actor.name)).is_ok_and(|filter| filter.matches(topic))
+            (Pattern::WithAccount(text), Principal::Account(actor))
+                if !actor.name.contains(['/', '+', '#']) =>
+            {
+                TopicFilter::parse(&text.replace(ACCOUNT, &actor.name))
+                    .is_ok_and(|filter| filter.matches(topic))
             }
             (Pattern::WithAccount(_), _) => false,
         }
@@ -132,7 +135,12 @@ fn compile(rule: &RuleConfig) -> Result<Rule, String> {
         None if rule.who == "guest" => Who::Guest,
         Some(("account", name)) if !name.is_empty() => Who::Account(name.to_lowercase()),
         Some(("group", name)) if !name.is_empty() => Who::Group(name.to_owned()),
-        _ => return Err(format!("who = {:?} is not `any`, `guest`, `account:NAME` or `group:NAME`", rule.who)),
+        _ => {
+            return Err(format!(
+                "who = {:?} is not `any`, `guest`, `account:NAME` or `group:NAME`",
+                rule.who
+            ));
+        }
     };
     let (publish, subscribe) = match rule.may.as_str() {
         "publish" => (true, false),
@@ -141,8 +149,9 @@ fn compile(rule: &RuleConfig) -> Result<Rule, String> {
         "none" => (false, false),
         other => return Err(format!("may = {other:?} is not `publish`, `subscribe`, `both` or `none`")),
     };
-    let sample = TopicFilter::parse(&rule.topic.replace(ACCOUNT, "a"))
-        .map_err(|_| format!("topic = {:?} is no topic filter (`+` fills a level, `#` the last)", rule.topic))?;
+    let sample = TopicFilter::parse(&rule.topic.replace(ACCOUNT, "a")).map_err(|_| {
+        format!("topic = {:?} is no topic filter (`+` fills a level, `#` the last)", rule.topic)
+    })?;
     let topic = match rule.topic.contains(ACCOUNT) {
         true => Pattern::WithAccount(rule.topic.clone()),
         false => Pattern::Fixed(sample),
@@ -164,7 +173,11 @@ mod tests {
     fn rules(rules: &[(&str, &str, &str)]) -> Rules {
         let rules = rules
             .iter()
-            .map(|(who, may, topic)| RuleConfig { who: (*who).into(), may: (*may).into(), topic: (*topic).into() })
+            .map(|(who, may, topic)| RuleConfig {
+                who: (*who).into(),
+                may: (*may).into(),
+                topic: (*topic).into(),
+            })
             .collect();
         Rules::compile(&Config { rules }).unwrap()
     }
@@ -184,7 +197,8 @@ mod tests {
 
     #[test]
     fn guests_and_groups_have_only_their_own_rules() {
-        let rules = rules(&[("guest", "subscribe", "news/#"), ("group:ops", "publish", "sensors/{account}/#")]);
+        let rules =
+            rules(&[("guest", "subscribe", "news/#"), ("group:ops", "publish", "sensors/{account}/#")]);
         assert!(check(&rules, &Principal::Guest, Right::Subscribe, "news/x"));
         assert!(!check(&rules, &person("bob", &[]), Right::Subscribe, "news/x"));
         assert!(check(&rules, &person("bob", &["ops"]), Right::Publish, "sensors/bob/1"));
@@ -200,8 +214,14 @@ mod tests {
 
     #[test]
     fn wrong_rules_are_named_all_at_once() {
-        let bad = |who: &str, may: &str, topic: &str| RuleConfig { who: who.into(), may: may.into(), topic: topic.into() };
-        let config = Config { rules: vec![bad("all", "both", "a"), bad("any", "write", "a"), bad("any", "both", "a#")] };
+        let bad = |who: &str, may: &str, topic: &str| RuleConfig {
+            who: who.into(),
+            may: may.into(),
+            topic: topic.into(),
+        };
+        let config = Config {
+            rules: vec![bad("all", "both", "a"), bad("any", "write", "a"), bad("any", "both", "a#")],
+        };
         assert_eq!(Rules::compile(&config).unwrap_err().len(), 3);
     }
 }

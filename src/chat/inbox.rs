@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::receipts::{self, Receipt};
 use super::Chat;
+use super::receipts::{self, Receipt};
 use crate::broker::{Matched, Session};
 use crate::dialect::plain;
 use crate::id::{AccountId, MessageId};
@@ -40,7 +40,19 @@ pub(crate) struct Settled {
     pub(crate) kind: Kind,
 }
 
+/// What the house itself says of a chat message, as MQTT 5 user properties.
+pub(crate) fn said_by_the_house(id: MessageId, sender: &str, at: Timestamp) -> [(&'static str, String); 3] {
+    [("id", id.to_string()), ("from", sender.to_owned()), ("time", at.to_string())]
+}
+
 impl Next {
+    /// See [`said_by_the_house`]; nothing for what is no chat.
+    pub(crate) fn said(&self) -> Option<[(&'static str, String); 3]> {
+        let Delivery { id, message, at, .. } = &self.delivery;
+        matches!(message.kind, Kind::Direct | Kind::Room)
+            .then(|| said_by_the_house(*id, &message.sender, *at))
+    }
+
     /// What to settle when the client has taken it.
     pub(crate) fn settled(&self) -> Settled {
         let Delivery { seq, id, message, .. } = &self.delivery;
@@ -60,7 +72,9 @@ impl Chat {
         let (id, account, after) = (session.id, session.account, reader.cursor);
         let rows = match session.is_durable() {
             true => self.store.read(move |view| view.queue_after(id, after, limit)).await?,
-            false if session.wants_chat() => self.store.read(move |view| view.inbox_after(account, after, limit)).await?,
+            false if session.wants_chat() => {
+                self.store.read(move |view| view.inbox_after(account, after, limit)).await?
+            }
             false => Vec::new(),
         };
         let cursor = rows.last().map_or(after, |row| row.seq);
@@ -69,7 +83,12 @@ impl Chat {
     }
 
     /// What a client took is owed no more; authors hear of it.
-    pub(crate) async fn settle(&self, session: &Arc<Session>, taken: Vec<Settled>, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn settle(
+        &self,
+        session: &Arc<Session>,
+        taken: Vec<Settled>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let (id, account, durable) = (session.id, session.account, session.is_durable());
         let broker = self.broker.clone();
         let news = self
@@ -102,9 +121,10 @@ fn as_seen(session: &Session, delivery: Delivery) -> Option<Next> {
     let asked = TopicName::parse(&topic).ok().and_then(|name| session.matching(&name));
     let (qos, identifiers) = match (delivery.qos, asked) {
         // What is in the queue is owed, also after the subscription has gone (MQTT 5 §3.10.4).
-        (Some(qos), asked) => {
-            (Qos::from_byte(qos).unwrap_or_default(), asked.map(|matched| matched.identifiers).unwrap_or_default())
-        }
+        (Some(qos), asked) => (
+            Qos::from_byte(qos).unwrap_or_default(),
+            asked.map(|matched| matched.identifiers).unwrap_or_default(),
+        ),
         (None, Some(Matched { qos, identifiers, .. })) => (qos, identifiers),
         (None, None) => return None,
     };

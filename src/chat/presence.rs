@@ -25,7 +25,9 @@ impl Chat {
 
     /// A new subscription to presence first sees who is there, as retained messages would be.
     pub(super) fn show_presence(&self, session: &Arc<Session>, new: &[NewSubscription]) {
-        if session.account == AccountId::GUEST || !new.iter().any(|one| plain::may_select_presence(one.filter.path())) {
+        if session.account == AccountId::GUEST
+            || !new.iter().any(|one| plain::may_select_presence(one.filter.path()))
+        {
             return;
         }
         for account in self.broker.online() {

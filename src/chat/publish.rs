@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::acl::Right;
-use super::{Chat, receipts};
+use super::{Chat, inbox, receipts};
 use crate::broker::{Broker, Handed, Session, properties};
 use crate::dialect::plain::{self, Address};
 use crate::id::{AccountId, MessageId};
@@ -61,7 +61,7 @@ impl From<StoreError> for Refusal {
 
 /// What a letter turned out to be, once allowed.
 enum Deed {
-    Post(Post),
+    Post(Box<Post>),
     Read(MessageId),
     Typing(AccountId),
 }
@@ -75,6 +75,8 @@ struct Post {
     /// Present when it was sent again after a broken connection.
     sent_again: bool,
     origin: Option<Origin>,
+    /// Its id, once stored.
+    stored: Option<MessageId>,
 }
 
 enum To {
@@ -94,11 +96,12 @@ impl Chat {
         now: Timestamp,
     ) -> Vec<Result<(), Refusal>> {
         let mut answers = Vec::with_capacity(letters.len());
-        let mut posts = Vec::with_capacity(letters.len());
+        let (mut posts, mut places) = (Vec::with_capacity(letters.len()), Vec::new());
         for letter in letters {
             answers.push(match self.judge(who, from, letter).await {
                 Ok(Deed::Post(post)) => {
-                    posts.push((answers.len(), post));
+                    places.push(answers.len());
+                    posts.push(*post);
                     Ok(())
                 }
                 Ok(Deed::Read(id)) => self.read(who, id, now).await,
@@ -106,11 +109,10 @@ impl Chat {
                 Err(refusal) => Err(refusal),
             });
         }
-        if let Err(refusal) = self.place(who, from, &mut posts, now).await {
-            posts.iter().for_each(|(at, _)| answers[*at] = Err(refusal));
-            return answers;
+        match self.place(who, from, posts, now).await {
+            Ok(placed) => placed.iter().for_each(|post| self.ring(who, from, post, now)),
+            Err(refusal) => places.into_iter().for_each(|at| answers[at] = Err(refusal)),
         }
-        posts.iter().for_each(|(_, post)| self.ring(who, from, post));
         answers
     }
 
@@ -142,7 +144,15 @@ impl Chat {
         }
     }
 
-    fn post(&self, who: &Principal, from: &Session, letter: Letter, kind: Kind, address: String, to: To) -> Deed {
+    fn post(
+        &self,
+        who: &Principal,
+        from: &Session,
+        letter: Letter,
+        kind: Kind,
+        address: String,
+        to: To,
+    ) -> Deed {
         let (author, sender) = match who {
             Principal::Account(actor) => (actor.id, actor.name.to_string()),
             _ => (AccountId::GUEST, "guest".to_owned()),
@@ -164,7 +174,15 @@ impl Chat {
         });
         let row = properties::to_row(&properties);
         let message = NewMessage { kind, author, sender, address, payload: letter.payload, properties: row };
-        Deed::Post(Post { message, to, qos: letter.qos, properties, sent_again: letter.dup, origin })
+        Deed::Post(Box::new(Post {
+            message,
+            to,
+            qos: letter.qos,
+            properties,
+            sent_again: letter.dup,
+            origin,
+            stored: None,
+        }))
     }
 
     /// One unit of work for all posts that somebody is owed.
@@ -172,17 +190,15 @@ impl Chat {
         &self,
         who: &Principal,
         from: &Arc<Session>,
-        posts: &mut Vec<(usize, Post)>,
+        mut posts: Vec<Post>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let owed = posts.iter().any(|(_, post)| post.is_owed(&self.broker));
-        if !owed {
-            return Ok(());
+    ) -> Result<Vec<Post>, Refusal> {
+        if !posts.iter().any(|post| post.is_owed(&self.broker)) {
+            return Ok(posts);
         }
         let (broker, rights, author, from) = (self.broker.clone(), self.clone(), who.account(), from.id);
-        let mut taken = std::mem::take(posts);
-        let unit = move |tx: &mut Tx| -> Result<Vec<(usize, Post)>, StoreError> {
-            for (_, post) in &mut taken {
+        let unit = move |tx: &mut Tx| -> Result<Vec<Post>, StoreError> {
+            for post in &mut posts {
                 if post.was_stored(tx)? {
                     continue;
                 }
@@ -192,10 +208,9 @@ impl Chat {
                 }
                 post.store(tx, &queues, now)?;
             }
-            Ok(taken)
+            Ok(posts)
         };
-        *posts = self.store.write(unit).await?;
-        Ok(())
+        Ok(self.store.write(unit).await?)
     }
 
     /// The durable sessions that are owed the post. Asked inside the unit of work, so that a session which subscribes
@@ -218,16 +233,21 @@ impl Chat {
                 .map(|(session, matched)| (session.id, matched.qos.min(post.qos) as u8))
                 .collect(),
             To::Accounts(accounts) => {
-                let readers = accounts.iter().copied().chain(author.filter(|author| !accounts.contains(author)));
+                let readers =
+                    accounts.iter().copied().chain(author.filter(|author| !accounts.contains(author)));
                 let mut queues = Vec::new();
                 for reader in readers {
                     let sessions = broker.of(reader);
                     if !sessions.iter().any(durable) {
                         continue;
                     }
-                    let Ok(topic) = TopicName::parse(&plain::topic_for(&post.message, reader)) else { continue };
+                    let Ok(topic) = TopicName::parse(&plain::topic_for(&post.message, reader)) else {
+                        continue;
+                    };
                     let mine = sessions.iter().filter(|session| durable(session) && session.id != from);
-                    queues.extend(mine.filter_map(|session| Some((session.id, session.matching(&topic)?.qos as u8))));
+                    queues.extend(
+                        mine.filter_map(|session| Some((session.id, session.matching(&topic)?.qos as u8))),
+                    );
                 }
                 queues
             }
@@ -235,12 +255,12 @@ impl Chat {
     }
 
     /// Wakes whoever has something to read now.
-    fn ring(&self, who: &Principal, from: &Arc<Session>, post: &Post) {
+    fn ring(&self, who: &Principal, from: &Arc<Session>, post: &Post, now: Timestamp) {
         match &post.to {
             To::Topic(topic) => self.ring_topic(from, post, topic),
             To::Accounts(accounts) => {
                 accounts.iter().for_each(|account| self.broker.ring(*account));
-                self.copy_to_author(who, from, post);
+                self.copy_to_author(who, from, post, now);
             }
         }
     }
@@ -263,17 +283,22 @@ impl Chat {
     }
 
     /// The author's other devices see what was said.
-    fn copy_to_author(&self, who: &Principal, from: &Arc<Session>, post: &Post) {
+    fn copy_to_author(&self, who: &Principal, from: &Arc<Session>, post: &Post, now: Timestamp) {
         let Some(author) = who.account() else { return };
-        let mine: Vec<_> = self.broker.of(author).into_iter().filter(|session| session.id != from.id).collect();
+        let mine: Vec<_> =
+            self.broker.of(author).into_iter().filter(|session| session.id != from.id).collect();
         if mine.is_empty() {
             return;
         }
         let Ok(topic) = TopicName::parse(&plain::topic_for(&post.message, author)) else { return };
+        let properties = Arc::new(post.as_delivered(now));
         for session in mine {
             match session.matching(&topic) {
                 Some(_) if session.is_durable() => session.bell.notify_one(),
-                Some(matched) => session.hand(post.handed(topic.as_str().into(), matched.qos, matched.identifiers)),
+                Some(matched) => {
+                    let handed = post.handed(topic.as_str().into(), matched.qos, matched.identifiers);
+                    session.hand(Handed { properties: properties.clone(), ..handed });
+                }
                 None => {}
             }
         }
@@ -299,7 +324,8 @@ impl Post {
         match &self.to {
             To::Accounts(_) => true,
             To::Topic(topic) => {
-                self.qos > Qos::AtMostOnce && broker.subscribers(topic).iter().any(|(session, _)| session.is_durable())
+                self.qos > Qos::AtMostOnce
+                    && broker.subscribers(topic).iter().any(|(session, _)| session.is_durable())
             }
         }
     }
@@ -312,7 +338,12 @@ impl Post {
         }
     }
 
-    fn store(&self, tx: &mut Tx, queues: &[(crate::id::SessionId, u8)], now: Timestamp) -> Result<(), StoreError> {
+    fn store(
+        &mut self,
+        tx: &mut Tx,
+        queues: &[(crate::id::SessionId, u8)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let placed = tx.append_message(&self.message, now)?;
         if let To::Accounts(accounts) = &self.to {
             accounts.iter().try_for_each(|account| tx.put_in_inbox(placed.seq, *account))?;
@@ -321,7 +352,18 @@ impl Post {
         if let Some(origin) = &self.origin {
             tx.remember_origin(origin, placed.id, now)?;
         }
+        self.stored = Some(placed.id);
         Ok(())
+    }
+
+    /// The properties of a chat message as its readers get them.
+    fn as_delivered(&self, at: Timestamp) -> Properties {
+        let said = self.stored.map(|id| inbox::said_by_the_house(id, &self.message.sender, at));
+        let mut properties = Properties::clone(&self.properties);
+        properties
+            .user_properties
+            .extend(said.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)));
+        properties
     }
 
     fn handed(&self, topic: Arc<str>, qos: Qos, identifiers: Vec<u32>) -> Handed {

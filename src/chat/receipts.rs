@@ -56,13 +56,23 @@ impl Chat {
     }
 
     /// The durable half of [`Chat::tell`], for the outbox's own unit of work.
-    pub(crate) fn queue_receipt(&self, tx: &mut Tx, receipt: &Receipt, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn queue_receipt(
+        &self,
+        tx: &mut Tx,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         queue(tx, &self.broker, receipt, now)
     }
 }
 
 /// Owes the news to the author's durable sessions that asked for it.
-pub(super) fn queue(tx: &mut Tx, broker: &Broker, receipt: &Receipt, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn queue(
+    tx: &mut Tx,
+    broker: &Broker,
+    receipt: &Receipt,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let Some(topic) = topic(receipt.id) else { return Ok(()) };
     let sessions = broker.of(receipt.author);
     let asked: Vec<_> = sessions

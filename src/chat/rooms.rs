@@ -45,7 +45,12 @@ impl Chat {
     }
 
     /// Makes a room.
-    pub(crate) async fn create_room(&self, who: &Principal, name: &str, now: Timestamp) -> Result<(), RoomRefused> {
+    pub(crate) async fn create_room(
+        &self,
+        who: &Principal,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), RoomRefused> {
         let name = name.trim().to_lowercase();
         if !(1..=64).contains(&name.chars().count()) || name.chars().any(|c| c.is_control() || c == '/') {
             return Err(RoomRefused::BadName(name));
@@ -60,7 +65,12 @@ impl Chat {
     }
 
     /// Deletes a room and its membership.
-    pub(crate) async fn delete_room(&self, who: &Principal, name: &str, now: Timestamp) -> Result<(), RoomRefused> {
+    pub(crate) async fn delete_room(
+        &self,
+        who: &Principal,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), RoomRefused> {
         let name = name.to_lowercase();
         let deed = Deed::new(who, "room.delete", &name);
         self.store
@@ -72,7 +82,13 @@ impl Chat {
     }
 
     /// Makes an account a member.
-    pub(crate) async fn add_member(&self, who: &Principal, room: &str, account: &str, now: Timestamp) -> Result<(), RoomRefused> {
+    pub(crate) async fn add_member(
+        &self,
+        who: &Principal,
+        room: &str,
+        account: &str,
+        now: Timestamp,
+    ) -> Result<(), RoomRefused> {
         let (room, id) = (room.to_lowercase(), self.member_id(account)?);
         let deed = Deed::new(who, "room.add", &room).with(serde_json::json!({ "account": account }));
         let account = account.to_owned();
@@ -90,7 +106,13 @@ impl Chat {
     }
 
     /// Ends an account's membership.
-    pub(crate) async fn remove_member(&self, who: &Principal, room: &str, account: &str, now: Timestamp) -> Result<(), RoomRefused> {
+    pub(crate) async fn remove_member(
+        &self,
+        who: &Principal,
+        room: &str,
+        account: &str,
+        now: Timestamp,
+    ) -> Result<(), RoomRefused> {
         let (room, id) = (room.to_lowercase(), self.member_id(account)?);
         let deed = Deed::new(who, "room.remove", &room).with(serde_json::json!({ "account": account }));
         let account = account.to_owned();
@@ -103,6 +125,9 @@ impl Chat {
     }
 
     fn member_id(&self, account: &str) -> Result<AccountId, RoomRefused> {
-        self.directory.find(account).map(|found| found.id).ok_or_else(|| RoomRefused::NoAccount(account.into()))
+        self.directory
+            .find(account)
+            .map(|found| found.id)
+            .ok_or_else(|| RoomRefused::NoAccount(account.into()))
     }
 }

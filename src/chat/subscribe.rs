@@ -39,14 +39,21 @@ impl Chat {
         Ok(answers)
     }
 
-    fn judge_filter(&self, who: &Principal, asked: Subscription, identifier: Option<u32>) -> Result<NewSubscription, Reason> {
+    fn judge_filter(
+        &self,
+        who: &Principal,
+        asked: Subscription,
+        identifier: Option<u32>,
+    ) -> Result<NewSubscription, Reason> {
         let filter = asked.filter?;
         if filter.group().is_some() {
             return Err(Reason::SharedSubscriptionsNotSupported);
         }
         let own_view = plain::is_own_view(filter.path());
         let allowed = match who {
-            Principal::Account(_) => own_view || self.rules.may_read_some(who) || plain::is_presence(filter.path()),
+            Principal::Account(_) => {
+                own_view || self.rules.may_read_some(who) || plain::is_presence(filter.path())
+            }
             _ => !own_view && self.rules.may_read_some(who),
         };
         if !allowed {
@@ -58,7 +65,11 @@ impl Chat {
 
     /// A durable session is owed what its account waits for and it now asks for. The subscription is in memory
     /// already: what is published from here on finds it, what was published before is in the inbox.
-    async fn queue_what_waits(&self, session: &Arc<Session>, new: Vec<NewSubscription>) -> Result<(), StoreError> {
+    async fn queue_what_waits(
+        &self,
+        session: &Arc<Session>,
+        new: Vec<NewSubscription>,
+    ) -> Result<(), StoreError> {
         let session = session.clone();
         self.store
             .write(move |tx: &mut Tx| -> Result<(), StoreError> {
@@ -69,7 +80,9 @@ impl Chat {
                     after = last.seq;
                     for row in page {
                         let topic = TopicName::parse(&plain::topic_for(&row.message, session.account));
-                        let asked = |topic: &TopicName| new.iter().filter(|one| one.filter.matches(topic)).map(|one| one.qos).max();
+                        let asked = |topic: &TopicName| {
+                            new.iter().filter(|one| one.filter.matches(topic)).map(|one| one.qos).max()
+                        };
                         if let Some(qos) = topic.ok().as_ref().and_then(asked) {
                             tx.put_in_queue(session.id, row.seq, qos as u8)?;
                         }

@@ -44,14 +44,16 @@ impl Enroll {
     /// Everything that can go wrong with the folder does so before anything is issued.
     pub(super) fn run(&self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
         let body = self.request()?;
-        self.prepare()?;
-        let mut answer = match client.post(&at(&["accounts", &self.account, "certificates"]), Some(&body))? {
-            Value::Object(fields) => fields,
-            _ => {
-                return Err(Trouble::Failed(
-                    "the daemon's answer is no certificate; are both of one version?".into(),
-                ));
-            }
+        let made = self.prepare()?;
+        let asked = client.post(&at(&["accounts", &self.account, "certificates"]), Some(&body));
+        if asked.is_err() && made {
+            // Nothing is left behind by what was not done; a folder that somebody filled meanwhile stays.
+            let _ = std::fs::remove_dir(&self.out);
+        }
+        let Value::Object(mut answer) = asked? else {
+            return Err(Trouble::Failed(
+                "the daemon's answer is no certificate; are both of one version?".into(),
+            ));
         };
         let serial = answer.get("serial").and_then(Value::as_str).unwrap_or("unknown").to_owned();
         let files = self.keep(&mut answer).map_err(|why| {
@@ -81,7 +83,8 @@ impl Enroll {
         Ok(json!({ "csr": text }))
     }
 
-    fn prepare(&self) -> Result<(), Trouble> {
+    /// Refuses files that are there, makes the folder, and tells whether it was missing.
+    fn prepare(&self) -> Result<bool, Trouble> {
         for name in self.names() {
             let path = self.out.join(&name);
             if !self.force && path.symlink_metadata().is_ok() {
@@ -91,11 +94,10 @@ impl Enroll {
                 )));
             }
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.out)
-            .map_err(|error| Trouble::file("make", &self.out, &error))
+        let missing = !self.out.exists();
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.out);
+        made.map_err(|error| Trouble::file("make", &self.out, &error))?;
+        Ok(missing)
     }
 
     /// The files that will be written.
@@ -184,7 +186,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("made/alice");
         let (enroll, mut answer) = (enroll(&out, true), answer());
-        enroll.prepare().unwrap();
+        assert_eq!(enroll.prepare(), Ok(true));
         let files = enroll.keep(&mut answer).unwrap();
         assert!(!answer.contains_key("key") && !answer.contains_key("p12"));
         assert_eq!(files["p12"], json!(out.join("a_b.p12")));
@@ -203,7 +205,7 @@ mod tests {
         let refused = enroll(dir.path(), false).prepare().unwrap_err();
         assert_eq!(refused.code(), 3);
         let force = Enroll { force: true, ..enroll(dir.path(), false) };
-        force.prepare().unwrap();
+        assert_eq!(force.prepare(), Ok(false));
         force.keep(&mut answer()).unwrap();
         assert_eq!(std::fs::read_to_string(dir.path().join("key.pem")).unwrap(), "K");
     }

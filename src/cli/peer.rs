@@ -42,7 +42,11 @@ impl Verb {
                 match &answer {
                     Value::Array(peers) if !out.json() => {
                         let rows: Vec<Value> = peers.iter().map(in_short).collect();
-                        out.list("peers", &["domain", "usable", "checked_at", "explanation"], &rows.into())
+                        out.list(
+                            "peers",
+                            &["domain", "usable", "until", "checked_at", "created_at"],
+                            &rows.into(),
+                        )
                     }
                     answer => out.list("peers", &[], answer),
                 }
@@ -88,8 +92,9 @@ fn in_short(peer: &Value) -> Value {
     json!({
         "domain": peer["domain"],
         "usable": checked["usable"],
+        "until": checked["until"],
         "checked_at": peer["checked_at"],
-        "explanation": checked["explanation"],
+        "created_at": peer["created_at"],
     })
 }
 
@@ -108,9 +113,19 @@ fn verdicts(checked: &Value) -> String {
 
 /// One verdict: the records where it has some, else why there are none.
 fn row(question: String, of: &Value, verdict: &Value) -> Vec<String> {
-    let records = verdict["records"].as_array().filter(|records| !records.is_empty());
-    let answer = if records.is_some() { &verdict["records"] } else { &verdict["why"] };
-    vec![question, cell(of), cell(&verdict["verdict"]), cell(&verdict["deadline"]), cell(answer)]
+    let records: Vec<String> = verdict["records"].as_array().into_iter().flatten().map(record).collect();
+    let answer = if records.is_empty() { cell(&verdict["why"]) } else { records.join(", ") };
+    vec![question, cell(of), cell(&verdict["verdict"]), cell(&verdict["deadline"]), answer]
+}
+
+/// A record as zone files write it (RFC 2782, RFC 6698 §2.2).
+fn record(record: &Value) -> String {
+    let fields: &[&str] = match record {
+        Value::Object(fields) if fields.contains_key("priority") => &["priority", "weight", "port", "target"],
+        Value::Object(fields) if fields.contains_key("usage") => &["usage", "selector", "matching", "data"],
+        other => return cell(other),
+    };
+    fields.iter().map(|field| cell(&record[*field])).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -121,7 +136,9 @@ mod tests {
     fn each_verdict_of_a_domain_has_its_line() {
         let checked = json!({
             "domain": "partner.example",
-            "srv": { "verdict": "secure", "records": ["0 0 8885 mq.partner.example."], "deadline": "T" },
+            "srv": { "verdict": "secure", "deadline": "T", "records": [
+                { "priority": 0, "weight": 5, "port": 8885, "target": "mq.partner.example" }
+            ] },
             "targets": [{
                 "target": "mq.partner.example", "port": 8885,
                 "tlsa": { "verdict": "bogus", "why": "signature expired" },
@@ -132,7 +149,7 @@ mod tests {
         });
         let expected = "\
 QUESTION  OF                       VERDICT  DEADLINE  ANSWER
-SRV       partner.example          secure   T         0 0 8885 mq.partner.example.
+SRV       partner.example          secure   T         0 5 8885 mq.partner.example
 address   mq.partner.example:8885  secure   -         192.0.2.1
 TLSA      mq.partner.example:8885  bogus    -         signature expired
 

@@ -47,10 +47,10 @@ impl Trouble {
         Trouble::Failed(format!("cannot {what} {}: {error}", path.display()))
     }
 
-    /// Says so on standard error.
+    /// Says so on standard error, with nothing before it: problems of a configuration begin with file, line and column.
     pub(super) fn tell(&self) {
         // A closed standard error leaves the exit code to speak.
-        let _ = writeln!(io::stderr().lock(), "chancery: {self}");
+        let _ = writeln!(io::stderr().lock(), "{self}");
     }
 }
 

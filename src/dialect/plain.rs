@@ -68,7 +68,9 @@ pub(crate) fn may_select_presence(filter: &str) -> bool {
 pub(crate) fn topic_for(message: &NewMessage, reader: AccountId) -> String {
     match message.kind {
         // A note to oneself is read like anybody's message.
-        Kind::Direct if message.author == reader && message.sender != message.address => format!("to/{}", encode(&message.address)),
+        Kind::Direct if message.author == reader && message.sender != message.address => {
+            format!("to/{}", encode(&message.address))
+        }
         Kind::Direct => format!("from/{}", encode(&message.sender)),
         Kind::Room => format!("room/{}/{}", encode(&message.address), encode(&message.sender)),
         Kind::Receipt => format!("receipt/{}", message.address),
@@ -87,7 +89,8 @@ pub(crate) fn typing_topic(author: &str) -> String {
 }
 
 fn person(text: &str, own: &str) -> Address {
-    let (account, domain) = text.split_once('@').map_or((text, None), |(account, domain)| (account, Some(domain)));
+    let (account, domain) =
+        text.split_once('@').map_or((text, None), |(account, domain)| (account, Some(domain)));
     match (name(account), domain) {
         (None, _) => Address::Closed,
         (Some(account), None) => Address::Account(account),
@@ -141,7 +144,17 @@ mod tests {
 
     #[test]
     fn nobody_publishes_where_others_read() {
-        for topic in ["from/alice", "presence/bob", "to/", "to/a/b", "room/", "room/a/b", "receipt/x", "$SYS/x", "apps/x"] {
+        for topic in [
+            "from/alice",
+            "presence/bob",
+            "to/",
+            "to/a/b",
+            "room/",
+            "room/a/b",
+            "receipt/x",
+            "$SYS/x",
+            "apps/x",
+        ] {
             assert_eq!(address(topic, "corp.example"), Address::Closed, "{topic}");
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use chancery_ldap::{AttributeMap, Connector, Health, Person, Settings, SignIn as Answer};
+use chancery_ldap::{AttributeMap, Connector, Group, Health, Person, Settings, SignIn as Answer};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -70,9 +70,11 @@ impl Config {
         // A password is only looked at when there is one to read; its absence is judged at start.
         match Connector::new(self.settings(), Zeroizing::new("unread".into())) {
             Ok(_) => Vec::new(),
-            Err(error) => {
-                error.problems.into_iter().map(|problem| format!("directory.ldap.{}: {}", problem.key, problem.what)).collect()
-            }
+            Err(error) => error
+                .problems
+                .into_iter()
+                .map(|problem| format!("directory.ldap.{}: {}", problem.key, problem.what))
+                .collect(),
         }
     }
 
@@ -136,7 +138,9 @@ pub(crate) enum SyncError {
     Ldap(#[from] chancery_ldap::Error),
     #[error("the directory lists nobody: check `base` and `user_filter`. Nobody was changed")]
     Empty,
-    #[error("this sync would cut off {cut} of {of} people, which looks like a wrong base or filter. Nobody was changed; disable people one by one, or correct the settings")]
+    #[error(
+        "this sync would cut off {cut} of {of} people, which looks like a wrong base or filter. Nobody was changed; disable people one by one, or correct the settings"
+    )]
     TooMany { cut: usize, of: usize },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -168,28 +172,40 @@ impl Ldap {
     }
 
     /// Search, then bind. A person that no sync has seen yet becomes known by signing in.
-    pub(super) async fn sign_in(&self, directory: &Directory, name: &str, password: Zeroizing<String>) -> SignIn {
+    pub(super) async fn sign_in(
+        &self,
+        directory: &Directory,
+        name: &str,
+        password: Zeroizing<String>,
+    ) -> SignIn {
         let now = time::now();
         match self.connector.sign_in(name, &password, now.to_offset()).await {
             Ok(Answer::Accepted(person)) => accept(directory, person, now).await,
             Ok(Answer::WrongPassword { .. }) => SignIn::WrongPassword,
             Ok(Answer::Unknown | Answer::Ambiguous) => SignIn::Unknown,
-            Ok(Answer::Disabled(person)) => {
-                SignIn::Disabled(person.disabled.map_or_else(|| "disabled in the directory".into(), |why| why.to_string()))
-            }
-            Ok(other) => SignIn::Disabled(format!("the directory refused the bind: {other:?}")),
+            Ok(Answer::Disabled(person)) => SignIn::Disabled(
+                person.disabled.map_or_else(|| "disabled in the directory".into(), |why| why.to_string()),
+            ),
+            Ok(refused @ Answer::Refused { .. }) => SignIn::Disabled(refused.to_string()),
             Err(error) => SignIn::Unavailable(error.to_string()),
         }
     }
 
     /// Lists everybody and brings the store to it.
-    pub(super) async fn sync(&self, directory: &Directory, who: &Principal, now: Timestamp) -> Result<SyncReport, SyncError> {
+    pub(super) async fn sync(
+        &self,
+        directory: &Directory,
+        who: &Principal,
+        now: Timestamp,
+    ) -> Result<SyncReport, SyncError> {
         let listing = self.connector.people(now.to_offset()).await?;
         if listing.people.is_empty() {
             return Err(SyncError::Empty);
         }
-        let skipped: Vec<_> = listing.skipped.iter().map(|entry| (entry.id, format!("{}: {}", entry.dn, entry.why))).collect();
-        let difference = difference(&directory.all(), &listing.people, &skipped);
+        let groups = Groups::of(&self.connector.groups().await?.groups);
+        let skipped: Vec<_> =
+            listing.skipped.iter().map(|entry| (entry.id, format!("{}: {}", entry.dn, entry.why))).collect();
+        let difference = difference(&directory.all(), &listing.people, &groups, &skipped);
         let before = directory.all().iter().filter(|account| account.source == Source::Ldap).count();
         if difference.cut.len() > CUT_MANY.max(before / CUT_SHARE) {
             return Err(SyncError::TooMany { cut: difference.cut.len(), of: before });
@@ -206,17 +222,24 @@ impl Ldap {
 }
 
 /// The gone first: their names may have been given to somebody new.
-fn apply(tx: &mut Tx, put: &[AccountDraft], gone: &[AccountId], deed: Deed, now: Timestamp) -> Result<(), StoreError> {
+fn apply(
+    tx: &mut Tx,
+    put: &[AccountDraft],
+    gone: &[AccountId],
+    deed: Deed,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     gone.iter().try_for_each(|id| tx.remove_account(*id, now))?;
     put.iter().try_for_each(|draft| tx.put_account(draft, now))?;
     tx.remember(deed, now)
 }
 
+/// What LDAP says of somebody known already is the sync's to bring in: it alone sees the groups as a whole.
 async fn accept(directory: &Directory, person: Person, now: Timestamp) -> SignIn {
-    let draft = draft(&person);
+    let draft = draft(&person, &Groups::default());
     let id = draft.id;
-    if directory.by_id(id).is_none_or(|known| differs(&known, &draft)) {
-        if directory.find(&draft.name).is_some_and(|other| other.id != id) {
+    if directory.by_id(id).is_none() {
+        if directory.find(&draft.name).is_some() {
             return SignIn::Disabled(format!("the name {} belongs to another account", draft.name));
         }
         if let Err(error) = directory.change(move |tx| tx.put_account(&draft, now)).await {
@@ -232,22 +255,34 @@ async fn accept(directory: &Directory, person: Person, now: Timestamp) -> SignIn
     }
 }
 
-fn difference(known: &[Arc<Account>], people: &[Person], skipped: &[(Option<Uuid>, String)]) -> Difference {
+fn difference(
+    known: &[Arc<Account>],
+    people: &[Person],
+    groups: &Groups,
+    skipped: &[(Option<Uuid>, String)],
+) -> Difference {
     let mut out = Difference::default();
     out.report.people = people.len();
     out.report.skipped = skipped.iter().map(|(_, why)| why.clone()).collect();
-    let by_id: HashMap<AccountId, &Arc<Account>> = known.iter().map(|account| (account.id, account)).collect();
-    let builtin: HashSet<&str> =
-        known.iter().filter(|account| account.source == Source::Builtin).map(|account| account.name.as_str()).collect();
+    let by_id: HashMap<AccountId, &Arc<Account>> =
+        known.iter().map(|account| (account.id, account)).collect();
+    let builtin: HashSet<&str> = known
+        .iter()
+        .filter(|account| account.source == Source::Builtin)
+        .map(|account| account.name.as_str())
+        .collect();
 
     // An entry that could not be read is still there; one without an id might be anybody, so then nobody is removed.
-    let mut present: HashSet<AccountId> = skipped.iter().filter_map(|(id, _)| id.map(AccountId::from)).collect();
+    let mut present: HashSet<AccountId> =
+        skipped.iter().filter_map(|(id, _)| id.map(AccountId::from)).collect();
     let removable = skipped.iter().all(|(id, _)| id.is_some());
     for person in people {
-        let draft = draft(person);
+        let draft = draft(person, groups);
         present.insert(draft.id);
         if builtin.contains(draft.name.as_str()) {
-            out.report.skipped.push(format!("{}: the built-in directory has an account {}", person.dn, draft.name));
+            out.report
+                .skipped
+                .push(format!("{}: the built-in directory has an account {}", person.dn, draft.name));
             continue;
         }
         match by_id.get(&draft.id) {
@@ -255,7 +290,9 @@ fn difference(known: &[Arc<Account>], people: &[Person], skipped: &[(Option<Uuid
             Some(account) if differs(account, &draft) => out.report.changed += 1,
             Some(_) => continue,
         }
-        if draft.directory_disabled.is_some() && by_id.get(&draft.id).is_some_and(|old| old.disabled().is_none()) {
+        if draft.directory_disabled.is_some()
+            && by_id.get(&draft.id).is_some_and(|old| old.disabled().is_none())
+        {
             out.cut.insert(draft.id);
         }
         out.put.push(draft);
@@ -272,14 +309,53 @@ fn difference(known: &[Arc<Account>], people: &[Person], skipped: &[(Option<Uuid
     out
 }
 
-fn draft(person: &Person) -> AccountDraft {
+/// Group names by member, from groups that list their members; servers whose people list their groups need none.
+#[derive(Default)]
+struct Groups {
+    by_dn: HashMap<String, Vec<String>>,
+    by_login: HashMap<String, Vec<String>>,
+}
+
+impl Groups {
+    fn of(groups: &[Group]) -> Self {
+        let mut out = Self::default();
+        for group in groups {
+            for dn in &group.members {
+                out.by_dn.entry(dn.to_lowercase()).or_default().push(group.name.clone());
+            }
+            for login in &group.member_logins {
+                out.by_login.entry(login.to_lowercase()).or_default().push(group.name.clone());
+            }
+        }
+        out
+    }
+
+    /// Every group of a person, by name.
+    fn of_person(&self, person: &Person) -> Vec<String> {
+        let listed =
+            [self.by_dn.get(&person.dn.to_lowercase()), self.by_login.get(&person.login.to_lowercase())];
+        let mut names: Vec<String> = listed.into_iter().flatten().flatten().cloned().collect();
+        names.extend(person.groups.iter().map(|dn| group_name(dn).to_owned()));
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// The name of a group given by DN: the value of its first part (RFC 4514), as in `cn=ops,ou=groups,…`.
+fn group_name(dn: &str) -> &str {
+    let first = dn.split(',').next().unwrap_or(dn);
+    first.split_once('=').map_or(dn, |(_, value)| value.trim())
+}
+
+fn draft(person: &Person, groups: &Groups) -> AccountDraft {
     AccountDraft {
         id: AccountId::from(person.id),
         name: person.login.to_lowercase(),
         display: person.name.clone(),
         mail: person.mail.clone(),
         source: Source::Ldap,
-        groups: person.groups.clone(),
+        groups: groups.of_person(person),
         directory_disabled: person.disabled.as_ref().map(ToString::to_string),
     }
 }

@@ -20,15 +20,22 @@ pub(crate) async fn bind(path: &Path) -> Result<UnixListener> {
         bail!("{} is answered by another daemon: is Chancery running already?", path.display());
     }
     if path.exists() {
-        std::fs::remove_file(path).with_context(|| format!("cannot replace the old socket {}", path.display()))?;
+        std::fs::remove_file(path)
+            .with_context(|| format!("cannot replace the old socket {}", path.display()))?;
     }
-    let listener = UnixListener::bind(path).with_context(|| format!("cannot make the socket {}", path.display()))?;
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("cannot make the socket {}", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 
 /// Serves the API until told to stop, then takes the socket away.
-pub(crate) async fn serve(listener: UnixListener, path: PathBuf, router: Router, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: UnixListener,
+    path: PathBuf,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     let owner = std::fs::metadata(&path).map(|file| file.uid()).unwrap_or(0);
     let mut open = JoinSet::new();
     loop {

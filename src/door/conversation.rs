@@ -5,6 +5,8 @@
 //! sends in one go is answered as one unit of work; while that is on its way nothing more is read from the client,
 //! which is all the flow control there is.
 
+mod delivery;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,12 +22,12 @@ use tokio::time::{Instant, Sleep};
 
 use super::greet::{self, Greeted, Visitor};
 use super::hall::Hall;
-use crate::broker::{Attached, Handed, properties};
+use crate::broker::Attached;
 use crate::chat::{Letter, Next, Reader, Refusal, Settled};
 use crate::id::AccountId;
-use crate::mqtt::{Accept, Connect, Connection, Event, Outgoing, Properties, Qos, Reason, Sent, Will};
+use crate::mqtt::{Accept, Connect, Connection, Event, Qos, Reason, Version, Will};
 use crate::principal::Principal;
-use crate::store::{Kind, StoreError};
+use crate::store::StoreError;
 use crate::time;
 
 /// How many rows are read for a client at once.
@@ -46,7 +48,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (reader, writer) = tokio::io::split(stream);
-    let machine = Connection::new(hall.limits.clone(), time::monotonic());
+    let machine = Connection::new(hall.limits, time::monotonic());
     let mut conversation = Conversation {
         hall,
         reader,
@@ -109,7 +111,7 @@ struct Guest {
 
 /// What the house answered.
 enum Done {
-    Greeted(Box<Result<Greeted, Reason>>, Connect),
+    Greeted(Box<(Result<Greeted, Reason>, Connect)>),
     Published(Vec<(Option<u16>, Result<(), Refusal>)>),
     Subscribed(u16, Result<Vec<Result<Qos, Reason>>, StoreError>, usize),
     Unsubscribed(u16, Result<Vec<bool>, StoreError>),
@@ -128,6 +130,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             let reading = !self.asking && self.events.is_empty() && self.work.len() < WORK;
             let writing = !self.machine.output().is_empty();
             self.make_room(reading);
+            let due = self.deadline();
+            if due < alarm.deadline() {
+                alarm.as_mut().reset(due);
+            }
             tokio::select! {
                 read = self.reader.read_buf(&mut self.input), if reading => match read {
                     Ok(0) | Err(_) => return,
@@ -197,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         let (hall, visitor) = (self.hall.clone(), self.visitor.clone());
         self.ask(async move {
             let greeted = greet::judge(&hall, &visitor, &connect).await;
-            Done::Greeted(Box::new(greeted), connect)
+            Done::Greeted(Box::new((greeted, connect)))
         });
     }
 
@@ -210,7 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 letters.push(letter);
             }
         }
-        let (chat, who, session) = (self.hall.chat.clone(), guest.who.clone(), guest.attached.session.clone());
+        let (chat, who, session) =
+            (self.hall.chat.clone(), guest.who.clone(), guest.attached.session.clone());
         self.ask(async move {
             let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
             let answers = chat.publish(&who, &session, letters, time::now()).await;
@@ -220,7 +227,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     fn subscribe(&mut self, id: u16, filters: Vec<crate::mqtt::Subscription>, identifier: Option<u32>) {
         let Some(guest) = &self.guest else { return };
-        let (chat, who, session) = (self.hall.chat.clone(), guest.who.clone(), guest.attached.session.clone());
+        let (chat, who, session) =
+            (self.hall.chat.clone(), guest.who.clone(), guest.attached.session.clone());
         self.ask(async move {
             let asked = filters.len();
             Done::Subscribed(id, chat.subscribe(&who, &session, filters, identifier).await, asked)
@@ -248,40 +256,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         taken.iter().for_each(|one| _ = self.sent.remove(&one.seq));
         self.more = true; // The window has room again.
         let (chat, session) = (self.hall.chat.clone(), guest.attached.session.clone());
-        self.work.push(Box::pin(async move { Done::Settled(chat.settle(&session, taken, time::now()).await) }));
-    }
-
-    /// Hands on what was handed over, then fetches what is owed.
-    fn deliver(&mut self) {
-        let Some(guest) = &self.guest else { return };
-        if !self.more || self.machine.is_over() {
-            return;
-        }
-        let session = guest.attached.session.clone();
-        while self.machine.window() > 0 && self.machine.output().len() < ENOUGH {
-            let Some(thing) = session.take_handed() else { break };
-            self.pass(&thing);
-        }
-        let room = self.machine.window().min(PAGE);
-        if self.fetching || room == 0 || self.machine.output().len() >= ENOUGH {
-            return;
-        }
-        (self.fetching, self.more) = (true, false);
-        let (chat, place) = (self.hall.chat.clone(), self.place);
-        self.work.push(Box::pin(async move { Done::Fetched(chat.next(&session, place, room).await) }));
+        self.work
+            .push(Box::pin(async move { Done::Settled(chat.settle(&session, taken, time::now()).await) }));
     }
 
     fn take(&mut self, done: Done) {
         match done {
-            Done::Greeted(greeted, connect) => self.greeted(*greeted, connect),
+            Done::Greeted(answer) => self.greeted(answer.0, answer.1),
             Done::Published(answers) => {
                 self.asking = false;
-                for (id, answer) in answers {
-                    let reason = answer.map_or_else(Reason::from, |()| Reason::Success);
-                    if let Some(id) = id {
-                        self.machine.puback(id, reason);
-                    }
-                }
+                answers.into_iter().for_each(|(id, answer)| self.answer(id, answer));
             }
             Done::Subscribed(id, answers, asked) => {
                 self.asking = false;
@@ -295,11 +279,23 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             Done::Unsubscribed(id, existed) => {
                 self.asking = false;
                 let code = |existed| if existed { Reason::Success } else { Reason::NoSubscriptionExisted };
-                let codes: Vec<_> = existed.inspect_err(complain).unwrap_or_default().into_iter().map(code).collect();
+                let codes: Vec<_> =
+                    existed.inspect_err(complain).unwrap_or_default().into_iter().map(code).collect();
                 self.machine.unsuback(id, &codes);
             }
             Done::Fetched(fetched) => self.fetched(fetched),
             Done::Settled(settled) => _ = settled.inspect_err(complain),
+        }
+    }
+
+    /// MQTT 3.1.1 has no way to say that a message was not kept but to close: its PUBACK would be a promise.
+    fn answer(&mut self, id: Option<u16>, answer: Result<(), Refusal>) {
+        let Some(id) = id else { return };
+        match answer {
+            Err(trouble @ (Refusal::Full | Refusal::Failed)) if self.machine.version() == Version::V3 => {
+                self.machine.disconnect(trouble.into(), None);
+            }
+            answer => self.machine.puback(id, answer.map_or_else(Reason::from, |()| Reason::Success)),
         }
     }
 
@@ -324,69 +320,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         self.parse(); // Clients may send on before they are let in.
     }
 
-    fn fetched(&mut self, fetched: Result<(Vec<Next>, Reader), StoreError>) {
-        self.fetching = false;
-        let (rows, place) = match fetched {
-            Ok(fetched) => fetched,
-            Err(error) => return complain(&error),
-        };
-        self.more |= place.cursor != self.place.cursor;
-        self.place.cursor = self.place.cursor.max(place.cursor);
-        let mut untaken = Vec::new();
-        for next in rows {
-            if self.sent.contains(&next.delivery.seq) {
-                continue;
-            }
-            match self.send(&next) {
-                Sent::Awaiting(id) => {
-                    self.sent.insert(next.delivery.seq);
-                    self.owed.insert(id, next.settled());
-                }
-                Sent::Fire => {
-                    self.sent.insert(next.delivery.seq);
-                    self.unheard.push(next.settled());
-                }
-                Sent::TooLarge => untaken.push(next.settled()),
-                Sent::WindowFull => {
-                    // Read again from here once there is room.
-                    self.place.cursor = next.delivery.seq - 1;
-                    break;
-                }
-            }
-        }
-        // To the protocol a packet that the client cannot read counts as sent; the inbox keeps it for other devices.
-        untaken.iter_mut().for_each(|one: &mut Settled| one.kind = Kind::Topic);
-        self.settle(untaken);
-    }
-
-    fn send(&mut self, next: &Next) -> Sent {
-        let message = &next.delivery.message;
-        let carried = properties::from_row(message.properties.as_deref());
-        let (id, at) = (next.delivery.id.to_string(), next.delivery.at.to_string());
-        let mut user: Vec<(&str, &str)> = pairs(&carried);
-        if matches!(message.kind, Kind::Direct | Kind::Room) {
-            user.extend([("id", id.as_str()), ("from", &message.sender), ("time", &at)]);
-        }
-        let outgoing = Outgoing {
-            qos: next.qos,
-            subscription_ids: &next.identifiers,
-            ..outgoing(&next.topic, &message.payload, &carried, &user)
-        };
-        self.machine.publish(&outgoing)
-    }
-
-    /// Passes on what is owed to nobody: what does not fit is dropped.
-    fn pass(&mut self, thing: &Handed) {
-        let user = pairs(&thing.properties);
-        let outgoing = Outgoing {
-            qos: thing.qos,
-            retain: thing.retain,
-            subscription_ids: &thing.identifiers,
-            ..outgoing(&thing.topic, &thing.payload, &thing.properties, &user)
-        };
-        self.machine.publish(&outgoing);
-    }
-
     fn make_room(&mut self, reading: bool) {
         if reading && self.input.capacity() - self.input.len() < READ_SMALL / 2 {
             // A client that filled what it had sends much.
@@ -408,9 +341,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     /// The next moment at which something is due even if nothing happens.
     fn deadline(&mut self) -> Instant {
         let now = Instant::now();
-        let silence = self.machine.deadline().map_or(now + Duration::from_secs(3600), Instant::from_std);
+        let silence = self.machine.deadline().map_or(now + STALL, Instant::from_std);
         if self.machine.output().is_empty() {
-            return silence;
+            return silence.min(now + STALL);
         }
         let since = *self.stalled_since.get_or_insert(now);
         silence.min(since + STALL)
@@ -487,28 +420,6 @@ async fn call(guest: &mut Option<Guest>, listening: bool) -> Call {
     tokio::select! {
         () = guest.attached.session.bell.notified(), if listening => Call::Bell,
         reason = &mut guest.ending => Call::Ending(reason.unwrap_or(Reason::SessionTakenOver)),
-    }
-}
-
-fn pairs(properties: &Properties) -> Vec<(&str, &str)> {
-    properties.user_properties.iter().map(|(name, value)| (&**name, &**value)).collect()
-}
-
-fn outgoing<'a>(topic: &'a str, payload: &'a [u8], carried: &'a Properties, user: &'a [(&'a str, &'a str)]) -> Outgoing<'a> {
-    Outgoing {
-        id: None,
-        topic,
-        payload,
-        qos: Qos::AtMostOnce,
-        retain: false,
-        dup: false,
-        content_type: carried.content_type.as_deref(),
-        response_topic: carried.response_topic.as_ref().map(|topic| topic.as_str()),
-        correlation_data: carried.correlation_data.as_deref(),
-        payload_format: carried.payload_format,
-        message_expiry: carried.message_expiry,
-        user_properties: user,
-        subscription_ids: &[],
     }
 }
 

@@ -15,7 +15,7 @@ use super::hall::Hall;
 use crate::audit::Deed;
 use crate::broker::{Attached, Ending, Hello, Live};
 use crate::directory::{Directory, SignIn};
-use crate::enrollment::Presented;
+use crate::enrollment::{Presented, StatusRefused};
 use crate::id::{AccountId, random};
 use crate::mqtt::{Connect, Reason};
 use crate::principal::Principal;
@@ -67,7 +67,8 @@ async fn admit(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp
         return Err(turned(Reason::ClientIdentifierNotValid, "a client id longer than 256 bytes"));
     }
     let who = identify(hall, visitor, connect, now).await?;
-    let assigned = connect.client_id.is_empty().then(|| format!("auto-{}", crate::audit::to_hex(&random::<8>())));
+    let assigned =
+        connect.client_id.is_empty().then(|| format!("auto-{}", crate::audit::to_hex(&random::<8>())));
     let client_id: Arc<str> = assigned.as_deref().unwrap_or(&connect.client_id).into();
     let (line, ending) = oneshot::channel();
     let live = Live {
@@ -97,7 +98,12 @@ async fn admit(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp
     Ok(Greeted { who, attached, ending, assigned })
 }
 
-async fn identify(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp) -> Result<Principal, Turned> {
+async fn identify(
+    hall: &Hall,
+    visitor: &Visitor,
+    connect: &Connect,
+    now: Timestamp,
+) -> Result<Principal, Turned> {
     match (&visitor.certificate, &connect.username) {
         (Some(shown), named) => by_certificate(hall, shown, named.as_deref(), now).await,
         (None, Some(name)) => by_password(hall, name, connect.password.as_ref()).await,
@@ -106,8 +112,13 @@ async fn identify(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timest
     }
 }
 
-async fn by_certificate(hall: &Hall, shown: &Presented, named: Option<&str>, now: Timestamp) -> Result<Principal, Turned> {
-    hall.enrollment.status(shown, now).await.map_err(|why| turned(Reason::NotAuthorized, why))?;
+async fn by_certificate(
+    hall: &Hall,
+    shown: &Presented,
+    named: Option<&str>,
+    now: Timestamp,
+) -> Result<Principal, Turned> {
+    hall.enrollment.status(shown, now).await.map_err(status_refused)?;
     let account = hall
         .directory
         .by_id(shown.account)
@@ -118,11 +129,18 @@ async fn by_certificate(hall: &Hall, shown: &Presented, named: Option<&str>, now
     enabled(&account)
 }
 
-async fn by_password(hall: &Hall, name: &str, password: Option<&Zeroizing<Vec<u8>>>) -> Result<Principal, Turned> {
+async fn by_password(
+    hall: &Hall,
+    name: &str,
+    password: Option<&Zeroizing<Vec<u8>>>,
+) -> Result<Principal, Turned> {
     let refuse = |why: &str| turned(Reason::BadUserNameOrPassword, why);
-    let text = |bytes: &Zeroizing<Vec<u8>>| std::str::from_utf8(bytes).ok().map(|text| Zeroizing::new(text.to_owned()));
+    let text = |bytes: &Zeroizing<Vec<u8>>| {
+        std::str::from_utf8(bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+    };
     // An empty password would be an anonymous bind to many directories (RFC 4513 §5.1.2).
-    let password = password.and_then(text).filter(|text| !text.is_empty()).ok_or_else(|| refuse("no password"))?;
+    let password =
+        password.and_then(text).filter(|text| !text.is_empty()).ok_or_else(|| refuse("no password"))?;
     match hall.directory.sign_in(name, password).await {
         SignIn::Accepted(account) => enabled(&account),
         SignIn::WrongPassword => Err(refuse("wrong password")),
@@ -134,7 +152,7 @@ async fn by_password(hall: &Hall, name: &str, password: Option<&Zeroizing<Vec<u8
 
 async fn still_good(hall: &Hall, visitor: &Visitor, who: &Principal, now: Timestamp) -> Result<(), Turned> {
     if let Some(shown) = &visitor.certificate {
-        hall.enrollment.status(shown, now).await.map_err(|why| turned(Reason::NotAuthorized, why))?;
+        hall.enrollment.status(shown, now).await.map_err(status_refused)?;
     }
     match who {
         Principal::Account(actor) => match hall.directory.by_id(actor.id) {
@@ -150,6 +168,14 @@ fn enabled(account: &Account) -> Result<Principal, Turned> {
         Some(why) => Err(turned(Reason::NotAuthorized, why)),
         None => Ok(Directory::principal(account)),
     }
+}
+
+fn status_refused(why: StatusRefused) -> Turned {
+    let reason = match why {
+        StatusRefused::Unanswered(_) => Reason::ServerUnavailable,
+        _ => Reason::NotAuthorized,
+    };
+    turned(reason, why)
 }
 
 fn turned(reason: Reason, why: impl ToString) -> Turned {

@@ -22,8 +22,6 @@ const MOST: usize = 2048;
 /// A client that has not sent its request by then is gone.
 const HEADERS: Duration = Duration::from_secs(15);
 
-
-
 /// Serves a router over TLS until told to stop.
 pub(crate) async fn serve(listener: TcpListener, tls: Tls, router: Router, stop: watch::Receiver<bool>) {
     accept(listener, stop, move |stream| {
@@ -71,13 +69,19 @@ where
 pub(super) async fn speak<S, T>(stream: S, service: T)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    T: tower::Service<Request, Response = axum::response::Response, Error = std::convert::Infallible> + Clone + Send + 'static,
+    T: tower::Service<Request, Response = axum::response::Response, Error = std::convert::Infallible>
+        + Clone
+        + Send
+        + 'static,
     T::Future: Send + 'static,
 {
-    let service = service.map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(axum::body::Body::new));
+    let service = service
+        .map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(axum::body::Body::new));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await {
+    if let Err(error) =
+        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await
+    {
         tracing::debug!(error = %error, "a web connection ended badly");
     }
 }

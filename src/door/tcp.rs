@@ -28,13 +28,19 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener> {
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
     };
-    bind().with_context(|| format!("cannot listen on {address}: is the port taken, or the address not this machine's?"))
+    bind().with_context(|| {
+        format!("cannot listen on {address}: is the port taken, or the address not this machine's?")
+    })
 }
 
 /// Accepts until told to stop, then waits for the connections that are still open. At most `most` at a time; what
 /// comes beyond waits in the backlog.
-pub(crate) async fn accept<F, W>(listener: TcpListener, most: usize, mut stop: watch::Receiver<bool>, serve: F)
-where
+pub(crate) async fn accept<F, W>(
+    listener: TcpListener,
+    most: usize,
+    mut stop: watch::Receiver<bool>,
+    serve: F,
+) where
     F: Fn(TcpStream, SocketAddr) -> W,
     W: Future<Output = ()> + Send + 'static,
 {

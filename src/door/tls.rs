@@ -23,22 +23,26 @@ use tokio_rustls::server::TlsStream;
 
 use crate::enrollment::{Enrollment, Presented, ServerCertificate};
 
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
 /// The TLS side of the doors; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Tls {
     config: Arc<ArcSwap<ServerConfig>>,
     enrollment: Enrollment,
     alpn: &'static [&'static str],
+    /// How long a handshake may take.
+    patience: Duration,
 }
 
 impl Tls {
     /// For the doors of one kind; `alpn` in order of preference (RFC 7301), empty for none.
-    pub(crate) fn new(enrollment: &Enrollment, server: &ServerCertificate, alpn: &'static [&'static str]) -> Result<Self> {
-        let config = config(enrollment, server, alpn)?;
-        Ok(Self { config: Arc::new(ArcSwap::from_pointee(config)), enrollment: enrollment.clone(), alpn })
+    pub(crate) fn new(
+        enrollment: &Enrollment,
+        server: &ServerCertificate,
+        alpn: &'static [&'static str],
+        patience: Duration,
+    ) -> Result<Self> {
+        let config = Arc::new(ArcSwap::from_pointee(config(enrollment, server, alpn)?));
+        Ok(Self { config, enrollment: enrollment.clone(), alpn, patience })
     }
 
     /// Uses another server certificate from the next handshake on.
@@ -53,7 +57,7 @@ impl Tls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let acceptor = TlsAcceptor::from(self.config.load_full());
-        let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await??;
+        let stream = tokio::time::timeout(self.patience, acceptor.accept(stream)).await??;
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let presented = shown.and_then(|leaf| self.enrollment.identify(leaf));
         // A certificate that names nobody is not the same as none: it was meant to be somebody's.
@@ -66,7 +70,8 @@ impl Tls {
 
 fn config(enrollment: &Enrollment, server: &ServerCertificate, alpn: &[&str]) -> Result<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Arc::new(Ledgered { inner: chain_verifier(enrollment, &provider)?, enrollment: enrollment.clone() });
+    let verifier =
+        Arc::new(Ledgered { inner: chain_verifier(enrollment, &provider)?, enrollment: enrollment.clone() });
     let chain = server.chain_der.iter().map(|der| CertificateDer::from(der.clone())).collect();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server.key_pkcs8_der.to_vec()));
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -82,7 +87,10 @@ fn config(enrollment: &Enrollment, server: &ServerCertificate, alpn: &[&str]) ->
 }
 
 /// The issuing CA is an anchor of its own, so that clients which send no chain are understood too.
-fn chain_verifier(enrollment: &Enrollment, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>> {
+fn chain_verifier(
+    enrollment: &Enrollment,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>> {
     let mut roots = RootCertStore::empty();
     for der in enrollment.chain_der() {
         roots.add(CertificateDer::from(der)).context("the authority's own certificate")?;

@@ -24,6 +24,7 @@ pub(crate) struct CrlInfo {
     pub(crate) this_update: Timestamp,
     pub(crate) next_update: Timestamp,
     /// How many certificates it holds.
+    #[serde(rename = "entries")]
     pub(crate) count: usize,
 }
 

@@ -61,11 +61,6 @@ impl Enrollment {
         self.authority.public().chain_der().into_iter().map(<[u8]>::to_vec).collect()
     }
 
-    /// The root certificate in DER.
-    pub(crate) fn root_der(&self) -> Vec<u8> {
-        self.authority.public().root().der().to_vec()
-    }
-
     /// The issuing CA's name.
     pub(crate) fn issuer_name(&self) -> String {
         self.authority.public().issuer_name().to_owned()

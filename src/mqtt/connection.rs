@@ -331,12 +331,14 @@ impl Connection {
     }
 
     /// QoS 1 deliveries that the client has not acknowledged.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
     /// QoS 1 messages from the client that await [`puback`](Self::puback). Only 5.0 limits them, so for 3.1.1
     /// it is the caller who stops reading when there are too many.
+    #[cfg(test)]
     pub(crate) fn unanswered(&self) -> usize {
         self.unanswered.len()
     }

@@ -102,7 +102,7 @@ impl Tx {
             account::removed_at.eq(None::<i64>),
         );
         diesel::insert_into(account::table)
-            .values((account::id.eq(&id[..]), account::created_at.eq(now.micros()), said.clone()))
+            .values((account::id.eq(&id[..]), account::created_at.eq(now.micros()), said))
             .on_conflict(account::id)
             .do_update()
             .set(said)
@@ -136,7 +136,8 @@ impl Tx {
 }
 
 fn from_row(row: Columns) -> Result<Account, StoreError> {
-    let (id, name, display, mail, source, password, groups, admin_disabled, directory_disabled, created_at) = row;
+    let (id, name, display, mail, source, password, groups, admin_disabled, directory_disabled, created_at) =
+        row;
     Ok(Account {
         id: AccountId::from_bytes(id16(id)?),
         name,

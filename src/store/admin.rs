@@ -77,7 +77,8 @@ impl Tx {
             .find(hash.to_vec())
             .filter(console_link::used_at.is_null())
             .filter(console_link::expires_at.gt(now.micros()));
-        let used = diesel::update(row).set(console_link::used_at.eq(now.micros())).execute(&mut self.view.conn)?;
+        let used =
+            diesel::update(row).set(console_link::used_at.eq(now.micros())).execute(&mut self.view.conn)?;
         Ok(if used == 1 { Link::Good } else { Link::Dead })
     }
 
@@ -95,7 +96,11 @@ impl Tx {
     }
 
     /// A browser signed in.
-    pub(crate) fn put_console_session(&mut self, hash: &[u8; 32], new: &ConsoleSession) -> Result<(), StoreError> {
+    pub(crate) fn put_console_session(
+        &mut self,
+        hash: &[u8; 32],
+        new: &ConsoleSession,
+    ) -> Result<(), StoreError> {
         diesel::insert_into(console_session::table)
             .values((
                 console_session::hash.eq(&hash[..]),

@@ -1,6 +1,7 @@
 //! The audit chain's rows, written in the same transaction as the deed.
 
 use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
 use diesel::upsert::excluded;
 
 use super::schema::{audit, mark};
@@ -42,12 +43,33 @@ impl Tx {
 
 impl View {
     /// Entries before `before` (or the newest), newest first.
-    pub(crate) fn audit_entries(&mut self, before: Option<i64>, limit: i64) -> Result<Vec<Entry>, StoreError> {
+    pub(crate) fn audit_entries(
+        &mut self,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Entry>, StoreError> {
         let rows = audit::table
             .filter(audit::seq.lt(before.unwrap_or(i64::MAX)))
             .order(audit::seq.desc())
             .limit(limit)
             .load(&mut self.conn)?;
+        rows.into_iter().map(from_row).collect()
+    }
+
+    /// How many entries hold these words in actor, deed or subject; all of them when there are no words.
+    pub(crate) fn audit_count(&mut self, words: &str) -> Result<i64, StoreError> {
+        Ok(holding(words).count().get_result(&mut self.conn)?)
+    }
+
+    /// Some of the entries that hold these words, newest first.
+    pub(crate) fn audit_page(
+        &mut self,
+        words: &str,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let rows =
+            holding(words).order(audit::seq.desc()).offset(offset).limit(limit).load(&mut self.conn)?;
         rows.into_iter().map(from_row).collect()
     }
 
@@ -77,6 +99,21 @@ impl View {
             .optional()?;
         head.map(|(seq, hash)| Ok((seq, hash32(hash.unwrap_or_default())?))).transpose()
     }
+}
+
+fn holding(words: &str) -> audit::BoxedQuery<'static, Sqlite> {
+    let all = audit::table.into_boxed();
+    if words.is_empty() {
+        return all;
+    }
+    let escaped = words.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let pattern = format!("%{escaped}%");
+    let holds = audit::actor
+        .like(pattern.clone())
+        .escape('\\')
+        .or(audit::deed.like(pattern.clone()).escape('\\'))
+        .or(audit::subject.like(pattern).escape('\\'));
+    all.filter(holds)
 }
 
 type Row = (i64, i64, String, String, String, String, Vec<u8>);

@@ -96,15 +96,25 @@ macro_rules! columns {
     };
 }
 
+mod standing;
+pub(crate) use standing::{LedgerFilter, Standing};
+
 impl View {
     /// The newest certificates first; of one account when given.
-    pub(crate) fn certificates(&mut self, of: Option<AccountId>, limit: i64) -> Result<Vec<Certificate>, StoreError> {
+    pub(crate) fn certificates(
+        &mut self,
+        of: Option<AccountId>,
+        limit: i64,
+    ) -> Result<Vec<Certificate>, StoreError> {
         let mut query = certificate::table.into_boxed();
         if let Some(account) = of {
             query = query.filter(certificate::account.eq(account.to_bytes().to_vec()));
         }
-        let rows: Vec<Columns> =
-            query.order(certificate::created_at.desc()).limit(limit).select(columns!()).load(&mut self.conn)?;
+        let rows: Vec<Columns> = query
+            .order(certificate::created_at.desc())
+            .limit(limit)
+            .select(columns!())
+            .load(&mut self.conn)?;
         rows.into_iter().map(from_row).collect()
     }
 
@@ -139,11 +149,15 @@ impl View {
             .select((token::account, token::profile))
             .first(&mut self.conn)
             .optional()?;
-        row.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile })).transpose()
+        row.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile }))
+            .transpose()
     }
 
     /// Whose key this is, if it was ever certified for somebody, and whether that certificate was revoked.
-    pub(crate) fn key_used_by(&mut self, spki: &[u8; 32]) -> Result<Vec<(Option<AccountId>, bool)>, StoreError> {
+    pub(crate) fn key_used_by(
+        &mut self,
+        spki: &[u8; 32],
+    ) -> Result<Vec<(Option<AccountId>, bool)>, StoreError> {
         let rows: Vec<(Option<Vec<u8>>, String)> = certificate::table
             .filter(certificate::spki.eq(&spki[..]))
             .select((certificate::account, certificate::state))
@@ -159,7 +173,11 @@ impl View {
 
 impl Tx {
     /// Accounts for a serial before the key signs it.
-    pub(crate) fn intend_certificate(&mut self, new: &NewCertificate, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn intend_certificate(
+        &mut self,
+        new: &NewCertificate,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         diesel::insert_into(certificate::table)
             .values((
                 certificate::serial.eq(&new.serial),
@@ -188,7 +206,12 @@ impl Tx {
     }
 
     /// `false` when it was revoked already or is not in the ledger.
-    pub(crate) fn revoke_certificate(&mut self, serial: &str, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) fn revoke_certificate(
+        &mut self,
+        serial: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let row = certificate::table.find(serial).filter(certificate::state.ne("revoked"));
         let changed = diesel::update(row)
             .set((
@@ -201,7 +224,12 @@ impl Tx {
     }
 
     /// Keeps the hash of a new one-time token.
-    pub(crate) fn put_token(&mut self, hash: &[u8; 32], allows: &Token, until: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn put_token(
+        &mut self,
+        hash: &[u8; 32],
+        allows: &Token,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
         diesel::insert_into(token::table)
             .values((
                 token::hash.eq(&hash[..]),
@@ -224,12 +252,14 @@ impl Tx {
             .returning((token::account, token::profile))
             .get_result(&mut self.view.conn)
             .optional()?;
-        used.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile })).transpose()
+        used.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile }))
+            .transpose()
     }
 }
 
 fn from_row(row: Columns) -> Result<Certificate, StoreError> {
-    let (serial, account, name, profile, state, not_before, not_after, der, reason, revoked_at, created_at) = row;
+    let (serial, account, name, profile, state, not_before, not_after, der, reason, revoked_at, created_at) =
+        row;
     Ok(Certificate {
         serial,
         account: account.map(id16).transpose()?.map(AccountId::from_bytes),

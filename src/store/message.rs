@@ -58,7 +58,6 @@ pub(crate) mod fate {
     pub(crate) const MAILED: i32 = 1;
     pub(crate) const DELIVERED: i32 = 2;
     pub(crate) const READ: i32 = 3;
-    pub(crate) const EXPIRED: i32 = 4;
 }
 
 type Columns = (i64, Vec<u8>, i32, Vec<u8>, String, String, Vec<u8>, Option<String>, i64);
@@ -228,7 +227,11 @@ impl View {
     }
 
     /// The message that `account` was sent under this id, with its author; `None` when it was not for them.
-    pub(crate) fn message_for(&mut self, id: MessageId, account: AccountId) -> Result<Option<(i64, AccountId)>, StoreError> {
+    pub(crate) fn message_for(
+        &mut self,
+        id: MessageId,
+        account: AccountId,
+    ) -> Result<Option<(i64, AccountId)>, StoreError> {
         let row: Option<(i64, Vec<u8>)> = message::table
             .inner_join(inbox::table)
             .filter(message::id.eq(id.to_bytes().to_vec()))

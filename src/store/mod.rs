@@ -9,6 +9,7 @@ mod account;
 mod admin;
 mod audit;
 mod certificate;
+mod checkpoint;
 mod envelope;
 mod message;
 mod open;
@@ -29,7 +30,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub(crate) use account::{Account, AccountDraft, Source};
 pub(crate) use admin::{ConsoleSession, Link};
-pub(crate) use certificate::{Certificate, CertificateState, NewCertificate, Token};
+pub(crate) use certificate::{Certificate, CertificateState, LedgerFilter, NewCertificate, Standing, Token};
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
 pub(crate) use message::{Delivery, Kind, NewMessage, fate};
 pub(crate) use open::OpenError;
@@ -40,6 +41,7 @@ pub(crate) use session::{StoredSession, StoredSubscription};
 pub(crate) use writer::Job;
 
 use crate::id::MessageId;
+use checkpoint::Checkpoints;
 
 /// Cheap handle on the one file.
 #[derive(Clone)]
@@ -85,7 +87,9 @@ pub(crate) enum StoreError {
 impl From<diesel::result::Error> for StoreError {
     fn from(error: diesel::result::Error) -> Self {
         let text = error.to_string();
-        if text.contains("database or disk is full") || text.contains("disk I/O error") && text.contains("full") {
+        if text.contains("database or disk is full")
+            || text.contains("disk I/O error") && text.contains("full")
+        {
             return StoreError::Full;
         }
         StoreError::Database(error)
@@ -98,11 +102,18 @@ impl Store {
         let tx = open::writer(path)?;
         let idle = (0..readers.max(1)).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
         let permits = Semaphore::new(idle.len());
-        Ok(Self { writer: writer::spawn(tx), readers: Arc::new(Readers { permits, idle: Mutex::new(idle) }) })
+        let checkpoints = Checkpoints::spawn(path, open::beside(path)?);
+        Ok(Self {
+            writer: writer::spawn(tx, checkpoints),
+            readers: Arc::new(Readers { permits, idle: Mutex::new(idle) }),
+        })
     }
 
     /// Runs one unit of work and answers after its commit. An `Err` of the closure undoes the unit alone.
-    pub(crate) async fn write<T, E>(&self, work: impl FnOnce(&mut Tx) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub(crate) async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,

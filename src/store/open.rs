@@ -23,11 +23,17 @@ const CHECK_BELOW: u64 = 64 << 20;
 pub(crate) enum OpenError {
     #[error("{path}: {why}. Check that the directory exists and belongs to the service account")]
     Unusable { path: PathBuf, why: String },
-    #[error("{path} is damaged ({why}). Stop the daemon, keep the file aside and restore the last backup with `chancery restore`")]
+    #[error(
+        "{path} is damaged ({why}). Stop the daemon, keep the file aside and restore the last backup with `chancery restore`"
+    )]
     Damaged { path: PathBuf, why: String },
-    #[error("{path} is not a store of Chancery: it carries application id {found:#x}. Give another state_dir")]
+    #[error(
+        "{path} is not a store of Chancery: it carries application id {found:#x}. Give another state_dir"
+    )]
     Foreign { path: PathBuf, found: i64 },
-    #[error("{path} was written by a newer Chancery (state {found}, this binary knows up to {known}). Install that version again, or restore a backup made by this one")]
+    #[error(
+        "{path} was written by a newer Chancery (state {found}, this binary knows up to {known}). Install that version again, or restore a backup made by this one"
+    )]
     Newer { path: PathBuf, found: String, known: String },
 }
 
@@ -41,7 +47,8 @@ pub(super) fn writer(path: &Path) -> Result<Tx, OpenError> {
     check(path, &mut conn)?;
     refuse_newer(path, &mut conn)?;
     conn.run_pending_migrations(MIGRATIONS).map_err(|why| unreadable(path, why))?;
-    conn.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID}")).map_err(|why| unreadable(path, why))?;
+    conn.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID}"))
+        .map_err(|why| unreadable(path, why))?;
     let mut tx = Tx { view: View { conn }, last_message: MessageId::from_bytes([0; 16]), next_seq: 0 };
     tx.recall_last_message().map_err(|why| unreadable(path, why))?;
     Ok(tx)
@@ -54,14 +61,19 @@ pub(super) fn reader(path: &Path) -> Result<View, OpenError> {
     Ok(View { conn })
 }
 
+/// A connection that writes nothing of its own: for checkpoints.
+pub(super) fn beside(path: &Path) -> Result<View, OpenError> {
+    Ok(View { conn: connect(path)? })
+}
+
 fn connect(path: &Path) -> Result<SqliteConnection, OpenError> {
     let unusable = |why: String| OpenError::Unusable { path: path.into(), why };
     let name = path.to_str().ok_or_else(|| unusable("the path is not UTF-8".into()))?;
     let mut conn = SqliteConnection::establish(name).map_err(|why| unusable(why.to_string()))?;
-    // `mmap` spares copies of hot pages; the journal limit keeps the WAL from staying large after a burst.
+    // `checkpoint.rs` decides when the log is carried back; the limit keeps it from staying large after a burst.
     conn.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-         PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;",
     )
     .map_err(|why| unreadable(path, why))?;
@@ -88,11 +100,12 @@ fn check(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
 }
 
 fn refuse_newer(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
-    let known: Vec<String> = diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
-        .map_err(|why| unreadable(path, why))?
-        .iter()
-        .map(|migration| migration.name().version().to_string())
-        .collect();
+    let known: Vec<String> =
+        diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
+            .map_err(|why| unreadable(path, why))?
+            .iter()
+            .map(|migration| migration.name().version().to_string())
+            .collect();
     let applied = conn.applied_migrations().map_err(|why| unreadable(path, why))?;
     let newest = known.iter().max().cloned().unwrap_or_default();
     match applied.iter().map(ToString::to_string).find(|version| !known.contains(version)) {

@@ -31,7 +31,12 @@ pub(crate) struct Origin {
 
 impl Tx {
     /// Remembers what a client's packet became.
-    pub(crate) fn remember_origin(&mut self, from: &Origin, id: MessageId, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn remember_origin(
+        &mut self,
+        from: &Origin,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         diesel::insert_into(origin::table)
             .values((
                 origin::account.eq(&from.account.to_bytes()[..]),

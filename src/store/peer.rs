@@ -49,7 +49,12 @@ impl Tx {
     }
 
     /// Keeps the result of a check; a domain that is not allowed is left alone.
-    pub(crate) fn note_verdict(&mut self, domain: &str, verdict: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn note_verdict(
+        &mut self,
+        domain: &str,
+        verdict: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         diesel::update(peer::table.find(domain))
             .set((peer::verdict.eq(verdict), peer::checked_at.eq(now.micros())))
             .execute(&mut self.view.conn)?;

@@ -30,10 +30,12 @@ pub(crate) struct StoredSubscription {
     pub(crate) identifier: Option<u32>,
 }
 
+type Row = (Vec<u8>, Vec<u8>, String, i64, Option<i64>, i64);
+
 impl View {
     /// Every durable session with its subscriptions.
     pub(crate) fn sessions(&mut self) -> Result<Vec<StoredSession>, StoreError> {
-        let rows: Vec<(Vec<u8>, Vec<u8>, String, i64, Option<i64>, i64)> =
+        let rows: Vec<Row> =
             session::table.order(session::created_at).load(&mut self.conn)?;
         rows.into_iter()
             .map(|(id, account, client_id, expiry, ended_at, created_at)| {
@@ -54,7 +56,12 @@ impl View {
     fn subscriptions(&mut self, of: SessionId) -> Result<Vec<StoredSubscription>, StoreError> {
         let rows: Vec<(String, i32, bool, Option<i64>)> = subscription::table
             .filter(subscription::session.eq(of.to_bytes().to_vec()))
-            .select((subscription::filter, subscription::qos, subscription::no_local, subscription::identifier))
+            .select((
+                subscription::filter,
+                subscription::qos,
+                subscription::no_local,
+                subscription::identifier,
+            ))
             .load(&mut self.conn)?;
         Ok(rows
             .into_iter()
@@ -94,7 +101,12 @@ impl Tx {
     }
 
     /// Its connection ended; the expiry (which DISCONNECT may have changed) runs from now.
-    pub(crate) fn end_session(&mut self, id: SessionId, expiry: u32, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn end_session(
+        &mut self,
+        id: SessionId,
+        expiry: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         diesel::update(session::table.find(id.to_bytes().to_vec()))
             .set((session::ended_at.eq(now.micros()), session::expiry.eq(i64::from(expiry))))
             .execute(&mut self.view.conn)?;
@@ -110,7 +122,11 @@ impl Tx {
     }
 
     /// Adds a subscription or replaces the one with the same filter.
-    pub(crate) fn put_subscription(&mut self, of: SessionId, new: &StoredSubscription) -> Result<(), StoreError> {
+    pub(crate) fn put_subscription(
+        &mut self,
+        of: SessionId,
+        new: &StoredSubscription,
+    ) -> Result<(), StoreError> {
         let options = (
             subscription::qos.eq(i32::from(new.qos)),
             subscription::no_local.eq(new.no_local),
@@ -131,7 +147,8 @@ impl Tx {
 
     /// Removes a subscription; what it had queued stays owed (MQTT 5 §3.10.4).
     pub(crate) fn drop_subscription(&mut self, of: SessionId, filter: &str) -> Result<(), StoreError> {
-        diesel::delete(subscription::table.find((of.to_bytes().to_vec(), filter))).execute(&mut self.view.conn)?;
+        diesel::delete(subscription::table.find((of.to_bytes().to_vec(), filter)))
+            .execute(&mut self.view.conn)?;
         Ok(())
     }
 }

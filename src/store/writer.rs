@@ -8,6 +8,7 @@
 use diesel::connection::SimpleConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::Checkpoints;
 use super::{StoreError, Tx};
 
 /// How many units may wait before callers wait too.
@@ -49,12 +50,14 @@ impl Job {
 }
 
 /// Starts the writer; it ends when the last [`super::Store`] is gone and the backlog is written.
-pub(super) fn spawn(mut tx: Tx) -> mpsc::Sender<Job> {
+pub(super) fn spawn(mut tx: Tx, mut checkpoints: Checkpoints) -> mpsc::Sender<Job> {
     let (sender, mut jobs) = mpsc::channel::<Job>(BACKLOG);
     let run = move || {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut failing = false;
         while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-            transact(&mut tx, batch.drain(..));
+            failing = transact(&mut tx, batch.drain(..), failing);
+            checkpoints.after_commit(&mut tx.view.conn);
         }
     };
     // A house without its writer cannot acknowledge anything: `Store::write` then answers `Closed`.
@@ -64,14 +67,20 @@ pub(super) fn spawn(mut tx: Tx) -> mpsc::Sender<Job> {
     sender
 }
 
-fn transact(tx: &mut Tx, jobs: impl Iterator<Item = Job>) {
+/// Runs and answers one batch; says whether it failed. Trouble is told when it begins and when it is over.
+fn transact(tx: &mut Tx, jobs: impl Iterator<Item = Job>, failing: bool) -> bool {
     let mut answers = Vec::new();
     let committed = run_all(tx, jobs, &mut answers).inspect_err(|error| {
-        tracing::error!(%error, units = answers.len(), "a batch of writes was undone");
+        if !failing {
+            tracing::error!(%error, "the store cannot write: nothing more is acknowledged until it can");
+        }
         // After a full disk SQLite may have ended the transaction itself; then there is nothing to roll back.
         let _ = tx.view.conn.batch_execute("ROLLBACK");
         tx.forget_uncommitted();
     });
+    if failing && committed.is_ok() {
+        tracing::info!("the store can write again");
+    }
     for answer in answers {
         answer(match &committed {
             Ok(()) => Ok(()),
@@ -79,12 +88,17 @@ fn transact(tx: &mut Tx, jobs: impl Iterator<Item = Job>) {
             Err(error) => Err(StoreError::Commit(error.to_string())),
         });
     }
+    committed.is_err()
 }
 
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Runs every job inside one transaction. On `Err` nothing of the batch stands; jobs not yet run are answered too.
-fn run_all(tx: &mut Tx, mut jobs: impl Iterator<Item = Job>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+fn run_all(
+    tx: &mut Tx,
+    mut jobs: impl Iterator<Item = Job>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StoreError> {
     let begun = tx.view.conn.batch_execute("BEGIN IMMEDIATE").map_err(StoreError::from);
     let mut broken = begun.err();
     for job in jobs.by_ref() {

@@ -8,6 +8,7 @@ mod bad_input;
 mod certificates;
 mod chat;
 mod console;
+mod demo;
 mod directory;
 mod dns;
 mod durability;

@@ -95,7 +95,7 @@ impl Town {
         let dir = tempfile::Builder::new().prefix("town-").tempdir().expect("a temporary folder");
         let state = plan.state_dir.clone().unwrap_or_else(|| dir.path().join("state"));
         fs::write(dir.path().join("chancery.toml"), plan.config(dir.path(), &state)).expect("our own folder");
-        Self { process: None, doors: BTreeMap::new(), program: plan.program.clone(), dir }
+        Self { process: None, doors: BTreeMap::new(), program: Vec::new(), dir }
     }
 
     /// A folder of the test's own, gone with the town.
@@ -172,8 +172,14 @@ impl Town {
         self.process.as_ref().expect("the daemon runs").daemon.id()
     }
 
+    /// From the next start on the daemon is run by another program, such as `faketime`.
+    pub(crate) fn starts_through(&mut self, program: &[String]) {
+        self.program = program.to_vec();
+    }
+
     fn launch(&mut self) {
-        let log = fs::File::options().create(true).append(true).open(self.path("log")).expect("our own folder");
+        let log =
+            fs::File::options().create(true).append(true).open(self.path("log")).expect("our own folder");
         let program: Vec<&str> = self.program.iter().map(String::as_str).chain([PROGRAM]).collect();
         let daemon = Command::new(program[0])
             .args(&program[1..])
@@ -190,7 +196,8 @@ impl Town {
             .spawn()
             .expect("the daemon's program");
         let guard = format!("cat > /dev/null; kill -KILL {}", daemon.id());
-        let guard = Command::new("sh").args(["-c", &guard]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let guard =
+            Command::new("sh").args(["-c", &guard]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
         self.process = Some(Running { daemon, guard: guard.expect("every system has a shell") });
     }
 
@@ -199,7 +206,8 @@ impl Town {
         if let Ok(text) = fs::read_to_string(self.path("ready")) {
             let ready: Value = serde_json::from_str(&text).expect("the ready file is JSON");
             let doors = ready["doors"].as_object().expect("the ready file names doors");
-            let address = |value: &Value| value.as_str().and_then(|text| text.parse().ok()).expect("an address");
+            let address =
+                |value: &Value| value.as_str().and_then(|text| text.parse().ok()).expect("an address");
             self.doors = doors.iter().map(|(name, value)| (name.clone(), address(value))).collect();
             return Some(true);
         }
@@ -322,8 +330,11 @@ impl Drop for Running {
 
 impl Drop for Town {
     fn drop(&mut self) {
+        let log = self.log();
         if std::thread::panicking() {
-            eprintln!("--- the daemon's log\n{}---", self.log());
+            eprintln!("--- the daemon's log\n{log}---");
+        } else {
+            assert!(!log.contains("panicked at"), "a panic, whatever the test looked at:\n{log}");
         }
     }
 }

@@ -190,7 +190,7 @@ fn a_subscription_is_told_filter_by_filter() {
     assert_eq!(parsed, [Ok("from/#"), Err(invalid), Err(shared), Err(invalid)]);
     let first = &filters[0];
     assert_eq!((first.qos, first.no_local, first.retain_as_published), (Qos::ExactlyOnce, true, true));
-    assert_eq!(first.retain_handling, RetainHandling::Never);
+    assert_eq!(first.retain_handling, crate::mqtt::event::RetainHandling::Never);
     line.machine.suback(6, &[Ok(Qos::ExactlyOnce), Err(invalid), Err(shared), Ok(Qos::AtMostOnce)]);
     assert_eq!(line.sent(), [0x90, 7, 0, 6, 0, 0x01, 0x8F, 0x9E, 0x00]);
 

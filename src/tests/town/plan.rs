@@ -17,8 +17,6 @@ pub(crate) struct Plan {
     /// Files beside the configuration: name and content.
     files: Vec<(String, String)>,
     pub(super) state_dir: Option<PathBuf>,
-    /// What the daemon is started through, such as `faketime`.
-    pub(super) program: Vec<String>,
 }
 
 impl Plan {
@@ -40,31 +38,34 @@ impl Plan {
         self
     }
 
+    /// A file beside the configuration, which says `@HERE@` for its folder.
+    pub(crate) fn file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.into(), content.into()));
+        self
+    }
+
     /// People come from this directory; it is asked for everybody at the start and when told to.
     pub(crate) fn ldap(self, slapd: &Slapd) -> Self {
-        let mut plan = self
-            .with("directory", "kind = \"ldap\"\nsync_every = \"1h\"")
+        self.with("directory", "kind = \"ldap\"\nsync_every = \"1h\"")
             .with("directory.ldap", &format!("servers = [\"{}\"]", slapd.ldaps_url))
             .with("directory.ldap", &format!("ca_file = \"{}\"", slapd.ca_pem.display()))
             .with("directory.ldap", &format!("bind_dn = \"{}\"\nbase = \"{}\"", slapd.service_dn, slapd.base))
             .with("directory.ldap", "bind_password = { file = \"@HERE@/ldap.password\" }")
-            .with("directory.ldap", "connect_timeout = \"2s\"\noperation_timeout = \"5s\"");
-        plan.files.push(("ldap.password".into(), slapd.service_password.into()));
-        plan
+            .with("directory.ldap", "connect_timeout = \"2s\"\noperation_timeout = \"5s\"")
+            .file("ldap.password", slapd.service_password)
     }
 
     /// Notices leave by this relay.
     pub(crate) fn smtp(self, postfix: &Postfix) -> Self {
-        self.with("mail", "transport = \"smtp\"").with("mail", &format!("relay = \"smtp://{}\"", postfix.smtp))
+        self.with("mail", "transport = \"smtp\"")
+            .with("mail", &format!("relay = \"smtp://{}\"", postfix.smtp))
     }
 
     /// Notices leave by this relay, in TLS from the first byte.
     pub(crate) fn smtps(self, postfix: &Postfix) -> Self {
-        let mut plan = self
-            .with("mail", "transport = \"smtp\"\nca_file = \"@HERE@/relay.pem\"")
-            .with("mail", &format!("relay = \"smtps://localhost:{}\"", postfix.smtps.port()));
-        plan.files.push(("relay.pem".into(), String::from_utf8_lossy(&postfix.ca_pem()).into_owned()));
-        plan
+        self.with("mail", "transport = \"smtp\"\nca_file = \"@HERE@/relay.pem\"")
+            .with("mail", &format!("relay = \"smtps://localhost:{}\"", postfix.smtps.port()))
+            .file("relay.pem", &String::from_utf8_lossy(&postfix.ca_pem()))
     }
 
     /// How long a message waits before mail is sent.
@@ -74,11 +75,9 @@ impl Plan {
 
     /// Other domains are asked of this hierarchy.
     pub(crate) fn dns(self, zones: &Zones) -> Self {
-        let mut plan = self
-            .with("dns", &format!("servers = [\"{}\"]", zones.forwarder))
-            .with("dns", "anchors = \"@HERE@/root.key\"");
-        plan.files.push(("root.key".into(), zones.anchors.clone()));
-        plan
+        self.with("dns", &format!("servers = [\"{}\"]", zones.forwarder))
+            .with("dns", "anchors = \"@HERE@/root.key\"")
+            .file("root.key", &zones.anchors)
     }
 
     /// One rule for plain topics.
@@ -97,12 +96,6 @@ impl Plan {
         self
     }
 
-    /// Starts the daemon through another program.
-    pub(crate) fn through(mut self, program: &[&str]) -> Self {
-        self.program = program.iter().map(ToString::to_string).collect();
-        self
-    }
-
     /// The whole file for a town in this folder; writes the files that it names.
     pub(super) fn config(&self, here: &Path, state: &Path) -> String {
         for (name, content) in &self.files {
@@ -111,7 +104,8 @@ impl Plan {
         let quoted = |path: &Path| format!("{:?}", path.display().to_string());
         let mut sections: BTreeMap<&str, String> = BTreeMap::new();
         let control = quoted(&here.join("control.sock"));
-        let appliance = format!("domain = \"{DOMAIN}\"\nstate_dir = {}\ncontrol = {control}\n", quoted(state));
+        let appliance =
+            format!("domain = \"{DOMAIN}\"\nstate_dir = {}\ncontrol = {control}\n", quoted(state));
         sections.insert("appliance", appliance);
         for door in ["door.mqtt", "door.mqtts", "door.https", "door.http"] {
             sections.insert(door, "listen = [\"127.0.0.1:0\"]\n".into());

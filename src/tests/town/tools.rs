@@ -1,9 +1,12 @@
 //! Running programs, and waiting for things with a bound.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
 use serde_json::Value;
 
 /// What a program did.
@@ -58,6 +61,13 @@ pub(crate) fn poll<T>(bound: Duration, mut ask: impl FnMut() -> Option<T>) -> Op
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let held = poll(Duration::from_secs(20), || holds().then_some(()));
     assert!(held.is_some(), "within 20 s not: {what}");
+}
+
+/// Changes a database behind the daemon's back.
+pub(crate) fn sql(file: &Path, statements: &str) {
+    let name = file.to_str().expect("temporary paths are UTF-8");
+    let mut database = SqliteConnection::establish(name).expect("the daemon's database");
+    database.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
 
 /// A port that was free a moment ago.

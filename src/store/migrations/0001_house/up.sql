@@ -52,7 +52,7 @@ CREATE TABLE message (
 CREATE TABLE inbox (
     message         INTEGER NOT NULL,
     account         BLOB    NOT NULL,
-    fate            INTEGER NOT NULL,                   -- 0 stored, 1 mailed, 2 delivered, 3 read, 4 expired
+    fate            INTEGER NOT NULL,                   -- 0 stored, 1 mailed, 2 delivered, 3 read
     PRIMARY KEY (message, account)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX inbox_waiting ON inbox (account, message) WHERE fate < 2;

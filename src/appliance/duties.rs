@@ -1,0 +1,106 @@
+//! Small duties, each at its own pace: feed the watchdog, let what is over expire, renew CRL and server certificate,
+//! ask LDAP for everybody.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use sd_notify::NotifyState;
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::TlsDoors;
+use crate::api::House;
+use crate::directory::Directory;
+use crate::principal::Principal;
+use crate::time;
+
+/// Well within the unit's `WatchdogSec`.
+const OFTEN: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// What ended this long ago is of no more use to anybody.
+const FORGET: Duration = Duration::from_secs(30 * 86_400);
+
+/// What the duties are done to.
+pub(super) struct Duties {
+    pub(super) house: House,
+    pub(super) tls: TlsDoors,
+    /// Names in the server certificate.
+    pub(super) names: Vec<String>,
+    /// How long messages are kept.
+    pub(super) retention: Duration,
+}
+
+impl Duties {
+    /// Does them until the house stops. What fails is told and tried again at its next turn.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let (mut often, mut minute, mut hour) = (every(OFTEN), every(MINUTE), every(HOUR));
+        loop {
+            let done = tokio::select! {
+                _ = often.tick() => self.often().await,
+                _ = minute.tick() => self.each_minute().await,
+                _ = hour.tick() => self.each_hour().await,
+                _ = stop.changed() => return,
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, "a small duty failed; its next turn tries again");
+            }
+        }
+    }
+
+    async fn often(&self) -> Result<()> {
+        let now = time::now();
+        sd_notify::notify(&[NotifyState::Watchdog])?;
+        self.house.broker.expire(now).await?;
+        self.house.enrollment.renew_crl_if_due(now).await;
+        Ok(())
+    }
+
+    async fn each_minute(&self) -> Result<()> {
+        let now = time::now();
+        let oldest = now.before(self.retention);
+        while self.house.store.write(move |tx| tx.expire_messages(oldest)).await? {}
+        let ended = now.before(FORGET);
+        Ok(self.house.store.write(move |tx| tx.forget_ended(ended)).await?)
+    }
+
+    /// The server certificate in use comes back unless another is due.
+    async fn each_hour(&self) -> Result<()> {
+        let server = self.house.enrollment.server_certificate(&self.names, time::now()).await?;
+        self.tls.mqtts.replace(&server)?;
+        self.tls.https.replace(&server)?;
+        tracing::debug!(until = %server.not_after, "the server certificate was looked at");
+        Ok(())
+    }
+}
+
+/// Asks LDAP for everybody, now and then. What goes wrong is told once, until it changes.
+pub(super) async fn sync(directory: Directory, pace: Duration, mut stop: watch::Receiver<bool>) {
+    let (mut turns, mut trouble) = (every(pace), None);
+    loop {
+        tokio::select! {
+            _ = turns.tick() => {}
+            _ = stop.changed() => return,
+        }
+        let told = match directory.sync(&Principal::System, time::now()).await {
+            Some(Err(error)) => Some(error.to_string()),
+            Some(Ok(report)) => {
+                if trouble.is_some() || report.added + report.changed + report.removed > 0 {
+                    tracing::info!(?report, "the directory was synced");
+                }
+                None
+            }
+            None => None,
+        };
+        if let Some(why) = told.as_ref().filter(|_| told != trouble) {
+            tracing::error!(why, "the directory could not be synced; nobody was changed");
+        }
+        trouble = told;
+    }
+}
+
+fn every(pace: Duration) -> Interval {
+    let mut turns = interval(pace);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
+}

@@ -1,0 +1,115 @@
+//! The delivering half of a conversation: from rows and what was handed over to packets for the client.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Conversation, Done, ENOUGH, PAGE, complain};
+use crate::broker::{Handed, properties};
+use crate::chat::{Next, Reader, Settled};
+use crate::mqtt::{Outgoing, Properties, Sent};
+use crate::store::{Kind, StoreError};
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
+    /// Hands on what was handed over, then fetches what is owed.
+    pub(super) fn deliver(&mut self) {
+        let Some(guest) = &self.guest else { return };
+        if !self.more || self.machine.is_over() {
+            return;
+        }
+        let session = guest.attached.session.clone();
+        while self.machine.window() > 0 && self.machine.output().len() < ENOUGH {
+            let Some(thing) = session.take_handed() else { break };
+            self.pass(&thing);
+        }
+        let room = self.machine.window().min(PAGE);
+        if self.fetching || room == 0 || self.machine.output().len() >= ENOUGH {
+            return;
+        }
+        (self.fetching, self.more) = (true, false);
+        let (chat, place) = (self.hall.chat.clone(), self.place);
+        self.work.push(Box::pin(async move { Done::Fetched(chat.next(&session, place, room).await) }));
+    }
+
+    pub(super) fn fetched(&mut self, fetched: Result<(Vec<Next>, Reader), StoreError>) {
+        self.fetching = false;
+        let (rows, place) = match fetched {
+            Ok(fetched) => fetched,
+            Err(error) => return complain(&error),
+        };
+        self.more |= place.cursor != self.place.cursor;
+        self.place.cursor = self.place.cursor.max(place.cursor);
+        let mut untaken = Vec::new();
+        for next in rows {
+            if self.sent.contains(&next.delivery.seq) {
+                continue;
+            }
+            match self.send(&next) {
+                Sent::Awaiting(id) => {
+                    self.sent.insert(next.delivery.seq);
+                    self.owed.insert(id, next.settled());
+                }
+                Sent::Fire => {
+                    self.sent.insert(next.delivery.seq);
+                    self.unheard.push(next.settled());
+                }
+                Sent::TooLarge => untaken.push(next.settled()),
+                Sent::WindowFull => {
+                    // Read again from here once there is room.
+                    self.place.cursor = next.delivery.seq - 1;
+                    break;
+                }
+            }
+        }
+        // To the protocol a packet that the client cannot read counts as sent; the inbox keeps it for other devices.
+        untaken.iter_mut().for_each(|one: &mut Settled| one.kind = Kind::Topic);
+        self.settle(untaken);
+    }
+
+    fn send(&mut self, next: &Next) -> Sent {
+        let message = &next.delivery.message;
+        let carried = properties::from_row(message.properties.as_deref());
+        let said = next.said();
+        let mut user: Vec<(&str, &str)> = pairs(&carried);
+        user.extend(said.iter().flatten().map(|(name, value)| (*name, value.as_str())));
+        let outgoing = Outgoing {
+            qos: next.qos,
+            subscription_ids: &next.identifiers,
+            ..outgoing(&next.topic, &message.payload, &carried, &user)
+        };
+        self.machine.publish(&outgoing)
+    }
+
+    /// Passes on what is owed to nobody: what does not fit is dropped.
+    fn pass(&mut self, thing: &Handed) {
+        let user = pairs(&thing.properties);
+        let outgoing = Outgoing {
+            qos: thing.qos,
+            retain: thing.retain,
+            subscription_ids: &thing.identifiers,
+            ..outgoing(&thing.topic, &thing.payload, &thing.properties, &user)
+        };
+        self.machine.publish(&outgoing);
+    }
+}
+
+fn pairs(properties: &Properties) -> Vec<(&str, &str)> {
+    properties.user_properties.iter().map(|(name, value)| (&**name, &**value)).collect()
+}
+
+fn outgoing<'a>(
+    topic: &'a str,
+    payload: &'a [u8],
+    carried: &'a Properties,
+    user: &'a [(&'a str, &'a str)],
+) -> Outgoing<'a> {
+    Outgoing {
+        topic,
+        payload,
+        content_type: carried.content_type.as_deref(),
+        response_topic: carried.response_topic.as_ref().map(|topic| topic.as_str()),
+        correlation_data: carried.correlation_data.as_deref(),
+        payload_format: carried.payload_format,
+        message_expiry: carried.message_expiry,
+        user_properties: user,
+        ..Outgoing::default()
+    }
+}

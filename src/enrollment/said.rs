@@ -1,0 +1,42 @@
+//! What a certificate says of itself, in words for people.
+
+use std::time::Duration;
+
+use chancery_ca as ca;
+
+use super::Enrollment;
+
+/// A certificate read for people: labels and values.
+pub(crate) struct Said {
+    pub(crate) names: Vec<(&'static str, String)>,
+    pub(crate) facts: Vec<(&'static str, String)>,
+    pub(crate) pem: String,
+}
+
+/// Reads a certificate of the ledger; `None` when it is not one.
+pub(crate) fn read(der: &[u8]) -> Option<Said> {
+    let certificate = ca::Certificate::parse(der).ok()?;
+    let mut names: Vec<_> =
+        certificate.common_name.iter().map(|name| ("Common name", name.clone())).collect();
+    names.extend(certificate.names.iter().map(|name| match name {
+        ca::Name::CommonName(name) => ("Common name", name.clone()),
+        ca::Name::Dns(host) => ("Host", host.clone()),
+        ca::Name::Mail(mail) => ("Mail", mail.clone()),
+        ca::Name::Uri(uri) => ("URI", uri.clone()),
+        ca::Name::Ip(address) => ("Address", address.to_string()),
+        ca::Name::Other(other) => ("Other", other.clone()),
+    }));
+    let facts = vec![
+        ("Issuer", certificate.issuer.clone()),
+        ("SHA-256 fingerprint", certificate.fingerprint_sha256.clone()),
+        ("SHA-256 of the public key", certificate.spki_sha256.clone()),
+    ];
+    Some(Said { names, facts, pem: certificate.to_pem() })
+}
+
+impl Enrollment {
+    /// How long a person's certificate lives.
+    pub(crate) fn client_validity(&self) -> Duration {
+        self.cfg.client_validity.0
+    }
+}

@@ -1,0 +1,134 @@
+//! People from LDAP: a real OpenLDAP server next door says who they are and whether that is their password.
+
+use std::time::Duration;
+
+use crate::town::Town;
+use crate::town::client::Ending;
+use crate::town::slapd::{Options, Slapd};
+use crate::town::tools::{eventually, poll};
+
+/// A directory with alice and bob, who is in ops.
+fn slapd() -> Slapd {
+    let slapd = Slapd::start(Options::default());
+    slapd.add_person("alice", "Alice Adams", "alice@corp.example", "wonderland");
+    slapd.add_person("bob", "Bob Brown", "bob@corp.example", "builder42");
+    slapd.add_group("ops", &["bob"]);
+    slapd
+}
+
+/// A town that knows everybody there.
+fn town(slapd: &Slapd) -> Town {
+    let town = Town::plan().ldap(slapd).rule("group:ops", "both", "ops/#").start();
+    eventually("the people are known", || count(&town) == 2);
+    town
+}
+
+fn count(town: &Town) -> usize {
+    town.ask("account list").as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn people_sign_in_with_the_password_of_the_directory_and_write_to_each_other() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    let mut bob = town.mqtts(None).id("b").password("bob", "builder42").durable().connect().listen("from/#");
+    let mut alice = town.mqtts(None).id("a").password("Alice", "wonderland").connect();
+    alice.say("to/bob", "hello");
+    bob.hears("from/alice", "hello");
+    assert_eq!(town.mqtts(None).password("bob", "wrong").refused(), 0x86);
+    assert_eq!(town.mqtts(None).password("bob", "").refused(), 0x86);
+    assert_eq!(town.mqtts(None).password("nobody", "x").refused(), 0x86);
+    assert_eq!(town.mqtts(None).password("*", "builder42").refused(), 0x86);
+    // Groups are the directory's.
+    assert_eq!(bob.publish("ops/door", "open"), 0);
+    assert_eq!(alice.publish("ops/door", "open"), 0x87);
+    let shown = town.ask("account show bob");
+    assert_eq!((&shown["source"], &shown["name"]), (&"ldap".into(), &"Bob Brown".into()));
+    assert_eq!(shown["mail"], "bob@corp.example");
+    town.refused(3, "account remove bob");
+    let test = town.ask("directory test");
+    assert_eq!((&test["kind"], &test["sees_people"]), (&"ldap".into(), &true.into()), "{test}");
+}
+
+#[test]
+fn a_sync_brings_who_is_new_and_cuts_off_who_is_disabled_or_gone() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    slapd.add_person("carol", "Carol Clark", "carol@corp.example", "christmas");
+    assert_eq!(town.ask("directory sync")["added"], 1);
+    let bob = town.enroll("bob");
+    let mut by_certificate = town.as_person(&bob).id("b1").connect();
+    let mut by_password = town.mqtts(None).id("b2").password("bob", "builder42").connect();
+    let mut carol = town.mqtts(None).id("c").password("carol", "christmas").connect();
+    slapd.disable("bob");
+    slapd.remove("carol");
+    let report = town.ask("directory sync");
+    for client in [&mut by_certificate, &mut by_password, &mut carol] {
+        assert_eq!(client.ending(Duration::from_secs(1)), Ending::Disconnect(0x98), "{report}");
+    }
+    assert_eq!(town.as_person(&bob).refused(), 0x87);
+    assert_eq!(town.mqtts(None).password("bob", "builder42").refused(), 0x86);
+    assert_eq!(town.mqtts(None).password("carol", "christmas").refused(), 0x86);
+    slapd.enable("bob");
+    town.ask("directory sync");
+    town.as_person(&bob).connect().ping();
+    // What an admin disabled here, the directory does not enable.
+    town.ask("account disable bob");
+    town.ask("directory sync");
+    assert_eq!(town.as_person(&bob).refused(), 0x87);
+}
+
+#[test]
+fn while_the_directory_is_down_certificates_go_on_and_passwords_hear_0x88() {
+    let mut slapd = slapd();
+    let mut town = town(&slapd);
+    let bob = town.enroll("bob");
+    let mut there = town.as_person(&bob).id("b").connect();
+    slapd.stop();
+    // While it runs …
+    assert_eq!(town.mqtts(None).password("alice", "wonderland").refused(), 0x88);
+    assert_eq!(town.cli("directory sync").code, 1);
+    assert_eq!(count(&town), 2, "an unreachable directory disables nobody");
+    there.ping();
+    // … and at a start.
+    town.restart();
+    assert_eq!(town.mqtts(None).password("alice", "wonderland").refused(), 0x88);
+    town.as_person(&bob).connect().ping();
+    let status = town.cli("--json status").json();
+    let checks = status["checks"].as_array().expect("checks");
+    let directory =
+        checks.iter().find(|check| check["part"] == "directory").expect("a check of the directory");
+    assert_eq!(directory["verdict"], "warn", "{directory}");
+    slapd.start_again();
+    let back = || town.mqtts(None).password("alice", "wonderland").try_connect().ok();
+    poll(Duration::from_secs(20), back).expect("sign-in works again").ping();
+}
+
+#[test]
+fn a_town_whose_directory_is_down_from_the_first_moment_opens_and_catches_up() {
+    let mut slapd = slapd();
+    slapd.stop();
+    let town = Town::plan().ldap(&slapd).start();
+    assert_eq!(count(&town), 0);
+    assert_eq!(town.mqtts(None).password("alice", "wonderland").refused(), 0x88);
+    slapd.start_again();
+    poll(Duration::from_secs(20), || (town.cli("directory sync").code == 0).then_some(())).expect("a sync");
+    town.mqtts(None).password("alice", "wonderland").connect().ping();
+}
+
+#[test]
+fn somebody_renamed_in_the_directory_is_the_same_account() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    let bob = town.enroll("bob");
+    let before = town.ask("account show bob")["id"].clone();
+    let dn = slapd.person_dn("bob");
+    slapd.modify_ldif(&format!("dn: {dn}\nchangetype: modrdn\nnewrdn: uid=robert\ndeleteoldrdn: 1\n"));
+    town.ask("directory sync");
+    town.refused(4, "account show bob");
+    assert_eq!(town.ask("account show robert")["id"], before);
+    let mut alice =
+        town.mqtts(None).id("a").password("alice", "wonderland").durable().connect().listen("from/#");
+    town.as_person(&bob).connect().say("to/alice", "new name, same certificate");
+    alice.hears("from/robert", "new name, same certificate");
+}

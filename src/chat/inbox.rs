@@ -12,7 +12,7 @@ use crate::broker::{Matched, Session};
 use crate::dialect::plain;
 use crate::id::{AccountId, MessageId};
 use crate::mqtt::{Qos, TopicName};
-use crate::store::{Delivery, Kind, StoreError, fate};
+use crate::store::{Delivery, Kind, StoreError};
 use crate::time::Timestamp;
 
 /// Where a connection is in what it reads.
@@ -100,7 +100,7 @@ impl Chat {
                         tx.take_from_queue(id, one.seq)?;
                     }
                     let chat = matches!(one.kind, Kind::Direct | Kind::Room);
-                    if chat && tx.settle(one.seq, account, fate::DELIVERED)? && one.author != account {
+                    if chat && tx.mark_delivered(one.seq, account)? && one.author != account {
                         let receipt =
                             Receipt { id: one.id, author: one.author, word: receipts::DELIVERED.to_owned() };
                         receipts::queue(tx, &broker, &receipt, now)?;

@@ -10,7 +10,7 @@ use crate::broker::{Broker, Handed};
 use crate::id::{AccountId, MessageId};
 use crate::mqtt::{Properties, TopicName};
 use crate::principal::Principal;
-use crate::store::{Kind, NewMessage, StoreError, Tx, fate};
+use crate::store::{Kind, NewMessage, StoreError, Tx};
 use crate::time::Timestamp;
 
 /// A device of the addressee has it.
@@ -39,7 +39,7 @@ impl Chat {
         let news = self
             .store
             .write(move |tx| -> Result<_, StoreError> {
-                let changed = tx.settle(seq, reader, fate::READ)?;
+                let changed = tx.mark_read(seq, reader)?;
                 if changed {
                     queue(tx, &broker, &receipt, now)?;
                 }

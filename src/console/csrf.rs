@@ -3,6 +3,8 @@
 //! Three questions, each of which a form on another site fails: does the browser say that the request comes from
 //! here, does it name our origin, and does the form carry the token that only our pages know.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{Form, FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
@@ -15,6 +17,8 @@ use super::page::Trouble;
 
 /// A larger form is not read.
 pub(super) const LARGEST_FORM: usize = 64 * 1024;
+/// How long a form may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What every form carries.
 #[derive(Default, Deserialize)]
@@ -34,21 +38,19 @@ pub(super) async fn check(request: Request, token: &str) -> Result<Request, Trou
     from_here(request.headers(), host.as_deref()).map_err(Trouble::foreign)?;
 
     let (parts, body) = request.into_parts();
-    let too_large = |_| {
-        Trouble::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "That is too much",
-            "A form of this site holds 64 kB at most.",
-        )
+    // A form is sent in one go; whoever lingers holds a connection that others want.
+    let body = match tokio::time::timeout(PATIENCE, to_bytes(body, LARGEST_FORM)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Err(Trouble::bare(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => return Err(Trouble::bare(StatusCode::REQUEST_TIMEOUT)),
     };
-    let body = to_bytes(body, LARGEST_FORM).await.map_err(too_large)?;
     let mut look = Request::new(Body::from(body.clone()));
     *look.method_mut() = Method::POST;
     if let Some(kind) = parts.headers.get(CONTENT_TYPE) {
         look.headers_mut().insert(CONTENT_TYPE, kind.clone());
     }
     let sent = Form::<Token>::from_request(look, &()).await.map(|Form(sent)| sent).unwrap_or_default();
-    if !bool::from(sent.csrf.as_bytes().ct_eq(token.as_bytes())) {
+    if token.is_empty() || !bool::from(sent.csrf.as_bytes().ct_eq(token.as_bytes())) {
         return Err(Trouble::foreign(
             "The form did not carry the token of your session: it is too old, or another page sent it.",
         ));

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
@@ -66,10 +66,10 @@ pub(super) async fn guard(State(console): State<Console>, request: Request, next
         Ok(request) => next.run(request).await,
         Err(response) => response,
     };
-    if let Some(trouble) = response.extensions_mut().remove::<Trouble>() {
+    if let Some(trouble) = trouble_of(&mut response) {
+        let allowed = response.headers_mut().remove(ALLOW);
         response = page::told(trouble, &visitor);
-    } else if lacks_page(&response) {
-        response = page::told(Trouble::bare(response.status()), &visitor);
+        response.headers_mut().extend(allowed.map(|methods| (ALLOW, methods)));
     }
     if shows_flash && !response.status().is_redirection() {
         cookie::clear(&mut response, cookie::FLASH);
@@ -97,11 +97,16 @@ fn address(request: &Request) -> IpAddr {
     from.map_or(NOWHERE, |ConnectInfo(from)| from.ip())
 }
 
-/// A refusal of the framework, such as a form that does not parse.
-fn lacks_page(response: &Response) -> bool {
+/// What is to be told instead of an answer that has no page: ours, or the framework's, such as a form that does not
+/// parse.
+fn trouble_of(response: &mut Response) -> Option<Trouble> {
+    if let Some(trouble) = response.extensions_mut().remove::<Trouble>() {
+        return Some(trouble);
+    }
+    let status = response.status();
     let kind = response.headers().get(CONTENT_TYPE).map(|kind| kind.as_bytes());
-    let refused = response.status().is_client_error() || response.status().is_server_error();
-    refused && !kind.is_some_and(|kind| kind.starts_with(b"text/html"))
+    let has_page = kind.is_some_and(|kind| kind.starts_with(b"text/html"));
+    ((status.is_client_error() || status.is_server_error()) && !has_page).then(|| Trouble::bare(status))
 }
 
 impl Visitor {

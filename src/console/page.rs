@@ -95,6 +95,7 @@ impl Trouble {
                 "This address is for another kind of request: use the buttons of the console.",
             ),
             StatusCode::PAYLOAD_TOO_LARGE => ("That is too much", "A form of this site holds 64 kB at most."),
+            StatusCode::REQUEST_TIMEOUT => ("That took too long", "The form did not arrive in time."),
             _ if status.is_server_error() => ("Something broke", "The request could not be answered."),
             _ => (
                 "The request makes no sense",

@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 
 use crate::id::{AccountId, MessageId};
 use crate::store::{Kind, NewMessage};
@@ -14,7 +14,7 @@ use crate::store::{Kind, NewMessage};
 const OWN_VIEW: [&str; 5] = ["to", "from", "room", "receipt", "typing"];
 /// First levels kept for the other dialects and the house itself.
 const RESERVED: [&str; 7] = ["events", "actions", "devices", "contacts", "private", "apps", "$SYS"];
-const ESCAPED: &AsciiSet = &CONTROLS.add(b'/').add(b'+').add(b'#').add(b'@').add(b'%');
+const ESCAPED: [char; 5] = ['/', '+', '#', '@', '%'];
 
 /// What a topic that somebody publishes to means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +112,16 @@ fn name(level: &str) -> Option<String> {
     Some(percent_decode_str(level).decode_utf8().ok()?.to_lowercase())
 }
 
+/// Only what would break a topic level is escaped: other scripts stay readable.
 fn encode(name: &str) -> String {
-    utf8_percent_encode(name, ESCAPED).to_string()
+    let mut level = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c.is_control() || ESCAPED.contains(&c) {
+            true => level.extend(c.to_string().bytes().map(|byte| format!("%{byte:02X}"))),
+            false => level.push(c),
+        }
+    }
+    level
 }
 
 #[cfg(test)]

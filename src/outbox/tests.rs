@@ -13,7 +13,7 @@ use crate::directory::NewAccount;
 use crate::id::{AccountId, EnvelopeId, MessageId};
 use crate::mqtt::{Qos, TopicFilter, Version};
 use crate::principal::Principal;
-use crate::store::{EnvelopeState, Kind, NewMessage, fate};
+use crate::store::{EnvelopeState, Kind, NewMessage};
 
 const GRACE: Duration = Duration::from_secs(900);
 
@@ -82,7 +82,7 @@ impl House {
 
     async fn reads(&self, name: &str, seq: i64) {
         let reader = self.id(name);
-        self.store.write(move |tx| tx.settle(seq, reader, fate::READ)).await.unwrap();
+        self.store.write(move |tx| tx.mark_read(seq, reader)).await.unwrap();
     }
 
     /// Alice's telephone has a durable session, and asked for receipts.

@@ -126,3 +126,36 @@ fn from_row((seq, at, actor, deed, subject, details, hash): Row) -> Result<Entry
 fn hash32(bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| bad_row("an audit hash that is not 32 bytes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::principal::Principal;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn deeds_are_found_by_words_that_mean_nothing_but_themselves() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.db"), 1).unwrap();
+        for subject in ["bob", "100%", "a_b", "a-b", r"c:\d"] {
+            let deed = Deed::new(&Principal::Host, "account.add", subject);
+            store.write(move |tx| tx.remember(deed, crate::time::now())).await.unwrap();
+        }
+        for (words, found) in [
+            ("", 5),
+            ("ACCOUNT.ADD", 5),
+            ("host", 5),
+            ("%", 1),
+            ("a_b", 1),
+            ("_", 1),
+            (r"\", 1),
+            ("carol", 0),
+        ] {
+            let read =
+                move |view: &mut View| Ok((view.audit_count(words)?, view.audit_page(words, 0, 10)?.len()));
+            assert_eq!(store.read(read).await.unwrap(), (found, found as usize), "{words:?}");
+        }
+        let oldest = store.read(|view| view.audit_page("", 4, 10)).await.unwrap();
+        assert_eq!(oldest[0].subject, "bob");
+    }
+}

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use diesel::dsl::{count_star, max, sql};
-use diesel::expression::SqlLiteral;
+use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 
+use super::fixed::{Open, StillWaiting};
 use super::message::fate;
 use super::schema::{envelope, inbox, mark, message};
 use super::{StoreError, Tx, View, bad_row, id16};
@@ -132,7 +131,7 @@ impl View {
             .filter(inbox::account.eq(account.to_bytes().to_vec()))
             .filter(inbox::fate.eq(fate::STORED))
             // Says what the partial index says, which `= STORED` alone would not use.
-            .filter(inbox::fate.lt(fate::DELIVERED))
+            .filter(StillWaiting)
             .group_by(message::sender)
             .select((message::sender, count_star(), max(message::seq)))
             .load(&mut self.conn)?;
@@ -146,7 +145,7 @@ impl View {
     pub(crate) fn open_envelope(&mut self, account: AccountId) -> Result<Option<EnvelopeId>, StoreError> {
         let id: Option<Vec<u8>> = envelope::table
             .filter(envelope::account.eq(account.to_bytes().to_vec()))
-            .filter(open())
+            .filter(Open)
             .select(envelope::id)
             .first(&mut self.conn)
             .optional()?;
@@ -171,7 +170,7 @@ impl View {
             .inner_join(message::table)
             .filter(inbox::account.eq(account))
             .filter(inbox::fate.eq(fate::STORED))
-            .filter(inbox::fate.lt(fate::DELIVERED))
+            .filter(StillWaiting)
             .filter(inbox::message.le(upto))
             .filter(message::at.ge(reported.unwrap_or(i64::MIN)))
             .order(message::seq)
@@ -258,7 +257,7 @@ impl Tx {
         limit: i64,
     ) -> Result<Vec<Envelope>, StoreError> {
         let due: Vec<Vec<u8>> = envelope::table
-            .filter(open())
+            .filter(Open)
             .filter(envelope::next_at.le(now.micros()))
             .filter(envelope::lease_until.is_null().or(envelope::lease_until.lt(now.micros())))
             .order(envelope::next_at)
@@ -346,7 +345,7 @@ impl Tx {
         let told = inbox::account
             .eq(account.to_bytes().to_vec())
             .and(inbox::fate.eq(fate::STORED))
-            .and(inbox::fate.lt(fate::DELIVERED))
+            .and(StillWaiting)
             .and(inbox::message.le(upto));
         let rows: Vec<(Vec<u8>, Vec<u8>)> = inbox::table
             .inner_join(message::table)
@@ -359,11 +358,6 @@ impl Tx {
             .execute(&mut self.view.conn)?;
         rows.into_iter().map(authored).collect()
     }
-}
-
-/// Not at an end. Written as the partial index writes it, which bound values would not use.
-fn open() -> SqlLiteral<Bool> {
-    sql("envelope.state IN ('waiting', 'deferred', 'sending')")
 }
 
 fn authored((id, author): (Vec<u8>, Vec<u8>)) -> Result<Authored, StoreError> {

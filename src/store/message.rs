@@ -4,6 +4,7 @@ use bytes::Bytes;
 use diesel::prelude::*;
 
 use super::envelope::SWEPT;
+use super::fixed::{NotRead, StillWaiting};
 use super::schema::{inbox, message, queue};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::{AccountId, MessageId, SessionId};
@@ -53,7 +54,7 @@ pub(crate) struct Delivery {
 }
 
 /// The states of an inbox row, in the order a message may pass through them.
-pub(crate) mod fate {
+pub(super) mod fate {
     pub(crate) const STORED: i32 = 0;
     pub(crate) const MAILED: i32 = 1;
     pub(crate) const DELIVERED: i32 = 2;
@@ -129,13 +130,16 @@ impl Tx {
         Ok(())
     }
 
-    /// Moves an inbox row forward to `to`; `false` when it was there already or never existed.
-    pub(crate) fn settle(&mut self, seq: i64, account: AccountId, to: i32) -> Result<bool, StoreError> {
-        let row = inbox::table
-            .filter(inbox::message.eq(seq))
-            .filter(inbox::account.eq(account.to_bytes().to_vec()))
-            .filter(inbox::fate.lt(to));
-        Ok(diesel::update(row).set(inbox::fate.eq(to)).execute(&mut self.view.conn)? > 0)
+    /// One of the account's devices acknowledged it; `false` when one did before, or it was never sent to them.
+    pub(crate) fn mark_delivered(&mut self, seq: i64, account: AccountId) -> Result<bool, StoreError> {
+        let row = inbox::table.find((seq, account.to_bytes().to_vec())).filter(StillWaiting);
+        Ok(diesel::update(row).set(inbox::fate.eq(fate::DELIVERED)).execute(&mut self.view.conn)? > 0)
+    }
+
+    /// Its reader called it read; `false` when that was said before, or it was never sent to them.
+    pub(crate) fn mark_read(&mut self, seq: i64, account: AccountId) -> Result<bool, StoreError> {
+        let row = inbox::table.find((seq, account.to_bytes().to_vec())).filter(NotRead);
+        Ok(diesel::update(row).set(inbox::fate.eq(fate::READ)).execute(&mut self.view.conn)? > 0)
     }
 
     /// The session acknowledged it.
@@ -182,7 +186,7 @@ impl View {
         let rows: Vec<Columns> = inbox::table
             .inner_join(message::table)
             .filter(inbox::account.eq(account.to_bytes().to_vec()))
-            .filter(inbox::fate.lt(fate::DELIVERED))
+            .filter(StillWaiting)
             .filter(inbox::message.gt(after))
             .order(inbox::message)
             .limit(limit as i64)
@@ -213,7 +217,7 @@ impl View {
     pub(crate) fn waiting(&mut self, account: AccountId) -> Result<i64, StoreError> {
         Ok(inbox::table
             .filter(inbox::account.eq(account.to_bytes().to_vec()))
-            .filter(inbox::fate.lt(fate::DELIVERED))
+            .filter(StillWaiting)
             .count()
             .get_result(&mut self.conn)?)
     }

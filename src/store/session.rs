@@ -35,8 +35,7 @@ type Row = (Vec<u8>, Vec<u8>, String, i64, Option<i64>, i64);
 impl View {
     /// Every durable session with its subscriptions.
     pub(crate) fn sessions(&mut self) -> Result<Vec<StoredSession>, StoreError> {
-        let rows: Vec<Row> =
-            session::table.order(session::created_at).load(&mut self.conn)?;
+        let rows: Vec<Row> = session::table.order(session::created_at).load(&mut self.conn)?;
         rows.into_iter()
             .map(|(id, account, client_id, expiry, ended_at, created_at)| {
                 let id = SessionId::from_bytes(id16(id)?);

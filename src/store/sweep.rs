@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::message::fate;
+use super::fixed::StillWaiting;
 use super::schema::{console_link, console_session, envelope, inbox, mark, message, origin, queue, token};
 use super::{StoreError, Tx, View};
 use crate::time::Timestamp;
@@ -60,6 +60,6 @@ impl View {
 
     /// How many inbox rows wait in the whole house.
     pub(crate) fn all_waiting(&mut self) -> Result<i64, StoreError> {
-        Ok(inbox::table.filter(inbox::fate.lt(fate::DELIVERED)).count().get_result(&mut self.conn)?)
+        Ok(inbox::table.filter(StillWaiting).count().get_result(&mut self.conn)?)
     }
 }

@@ -301,6 +301,12 @@ impl Town {
         file
     }
 
+    /// Waits until every message to an account has been acknowledged by one of its devices.
+    pub(crate) fn await_taken(&self, account: &str) {
+        let waiting = || self.ask(&format!("account show {account}"))["waiting"] == 0;
+        tools::eventually("the acknowledgements are settled", waiting);
+    }
+
     /// Waits until a client of this id is connected with at least one subscription.
     pub(crate) fn await_listener(&self, client_id: &str) {
         let listens = || {

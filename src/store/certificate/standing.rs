@@ -88,3 +88,67 @@ fn filtered(wanted: LedgerFilter, now: Timestamp) -> certificate::BoxedQuery<'st
         Some(Standing::Revoked) => query.filter(certificate::state.eq("revoked")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::{NewCertificate, Store, Tx};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// Certificates of ninety days at every age, as intended, active and revoked.
+    fn fill(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+        for (age, state) in
+            (0..100).flat_map(|age| ["intended", "active", "revoked"].map(|state| (age, state)))
+        {
+            let (serial, not_before) = (format!("{age:02X}{state}"), now.before(DAY * age));
+            let new = NewCertificate {
+                serial: serial.clone(),
+                account: (age % 2 == 0).then_some(AccountId::GUEST),
+                name: "bob".into(),
+                profile: "client",
+                spki: [0; 32],
+                not_before,
+                not_after: not_before.after(DAY * 90),
+            };
+            tx.intend_certificate(&new, not_before)?;
+            match state {
+                "active" => tx.activate_certificate(&serial, b"")?,
+                "revoked" => drop(tx.revoke_certificate(&serial, "superseded", now)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_database_and_the_house_agree_on_what_a_certificate_comes_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.db"), 1).unwrap();
+        let now = crate::time::now();
+        store.write(move |tx| fill(tx, now)).await.unwrap();
+        let all = store.read(|view| view.certificates(None, 1000)).await.unwrap();
+        let everything =
+            [Standing::Intended, Standing::InForce, Standing::Ending, Standing::Expired, Standing::Revoked];
+        for (standing, account) in
+            everything.into_iter().flat_map(|one| [(one, None), (one, Some(AccountId::GUEST))])
+        {
+            let wanted = LedgerFilter { account, standing: Some(standing) };
+            let fits = |line: &&Certificate| {
+                let found = line.standing(now);
+                let soon = standing == Standing::InForce && found == Standing::Ending;
+                (found == standing || soon) && (account.is_none() || line.account == account)
+            };
+            let expected = all.iter().filter(fits).count();
+            let read = move |view: &mut View| {
+                Ok((view.ledger_count(wanted, now)?, view.ledger_page(wanted, 5, 1000, now)?))
+            };
+            let (count, page) = store.read(read).await.unwrap();
+            assert_eq!(count as usize, expected, "{wanted:?}");
+            assert_eq!(page.len(), expected - 5, "{wanted:?}");
+            assert!(page.iter().all(|line| fits(&line)), "{wanted:?}");
+        }
+    }
+}

@@ -88,6 +88,7 @@ impl Dial {
             clean: true,
             keep_alive: 0,
             expiry: 0,
+            receive_maximum: 0,
             username: None,
             password: None,
         };
@@ -106,9 +107,20 @@ impl Dial {
     }
 
     /// With a session that outlives the connection, taking up an earlier one.
-    pub(crate) fn durable(mut self) -> Self {
+    pub(crate) fn durable(self) -> Self {
+        self.lasting(LONG)
+    }
+
+    /// With a session that outlives the connection by so many seconds.
+    pub(crate) fn lasting(mut self, seconds: u32) -> Self {
         self.hello.clean = false;
-        self.hello.expiry = LONG;
+        self.hello.expiry = seconds;
+        self
+    }
+
+    /// Takes no more deliveries at a time than these.
+    pub(crate) fn at_most(mut self, deliveries: u16) -> Self {
+        self.hello.receive_maximum = deliveries;
         self
     }
 

@@ -51,6 +51,7 @@ pub(crate) struct Properties {
 
 pub(crate) const CONTENT_TYPE: u8 = 0x03;
 pub(crate) const SESSION_EXPIRY: u8 = 0x11;
+pub(crate) const RECEIVE_MAXIMUM: u8 = 0x21;
 pub(crate) const MAXIMUM_QOS: u8 = 0x24;
 pub(crate) const MAXIMUM_PACKET: u8 = 0x27;
 
@@ -75,6 +76,8 @@ pub(crate) struct Connect {
     pub(crate) keep_alive: u16,
     /// Seconds; MQTT 5 only.
     pub(crate) expiry: u32,
+    /// Deliveries that may be unacknowledged at a time; 0 says nothing. MQTT 5 only.
+    pub(crate) receive_maximum: u16,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
 }
@@ -87,7 +90,10 @@ pub(crate) fn connect(hello: &Connect) -> Vec<u8> {
     body.push(flag(hello.clean, 1) | flag(hello.password.is_some(), 6) | flag(hello.username.is_some(), 7));
     body.extend(hello.keep_alive.to_be_bytes());
     if hello.version == Version::V5 {
-        let numbers = BTreeMap::from([(SESSION_EXPIRY, hello.expiry)]);
+        let mut numbers = BTreeMap::from([(SESSION_EXPIRY, hello.expiry)]);
+        if hello.receive_maximum > 0 {
+            numbers.insert(RECEIVE_MAXIMUM, hello.receive_maximum.into());
+        }
         put_properties(&mut body, &Properties { numbers, ..Properties::default() });
     }
     put_text(&mut body, hello.client_id.as_bytes());
@@ -295,12 +301,14 @@ fn put_varint(body: &mut Vec<u8>, mut value: usize) {
     }
 }
 
-/// Only numbers of four bytes are sent by these tests.
 fn put_properties(body: &mut Vec<u8>, properties: &Properties) {
     let mut list = Vec::new();
     for (key, value) in &properties.numbers {
         list.push(*key);
-        list.extend(value.to_be_bytes());
+        match *key {
+            RECEIVE_MAXIMUM => list.extend((*value as u16).to_be_bytes()),
+            _ => list.extend(value.to_be_bytes()),
+        }
     }
     for (key, value) in &properties.texts {
         list.push(*key);

@@ -61,7 +61,7 @@ impl Broker {
         let key = (hello.account, hello.client_id.clone());
         let known = self.read().by_client.get(&key).cloned();
         if let Some(known) = &known {
-            known.end(Reason::SessionTakenOver);
+            known.hand_over(Reason::SessionTakenOver).await;
         }
         let resumable =
             |session: &Arc<Session>| !hello.clean_start && session.is_durable() && !session.is_expired(now);

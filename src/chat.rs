@@ -13,7 +13,7 @@ mod subscribe;
 
 use std::sync::Arc;
 
-pub(crate) use inbox::{Next, Reader, Settled};
+pub(crate) use inbox::{Next, Page, Reader, Settled};
 pub(crate) use publish::{Letter, Refusal};
 pub(crate) use receipts::{MAILED, Receipt};
 pub(crate) use rooms::RoomRefused;

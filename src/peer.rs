@@ -23,8 +23,8 @@ use crate::store::{Peer, Store, StoreError};
 use crate::time::{Span, Timestamp};
 
 /// The service under which a domain announces its appliance (RFC 2782).
-const SERVICE: &str = "_syn-fed";
-const TRANSPORT: &str = "_tcp";
+pub(crate) const SERVICE: &str = "_syn-fed";
+pub(crate) const TRANSPORT: &str = "_tcp";
 /// How many servers of one domain are looked at, the preferred ones first.
 const SERVERS: usize = 8;
 

@@ -45,11 +45,13 @@ pub enum Handover {
         token: Secret,
         /// When it dies, RFC 3339.
         expires_at: String,
+        /// The root certificate, as a PEM file: the device knows the appliance by it.
+        root: Download,
     },
 }
 
 impl Default for Handover {
     fn default() -> Self {
-        Self::Token { token: Secret::default(), expires_at: String::new() }
+        Self::Token { token: Secret::default(), expires_at: String::new(), root: Download::default() }
     }
 }

@@ -23,7 +23,7 @@ pub struct EnvelopeRow {
     pub id: String,
     /// For whom.
     pub account: String,
-    /// By which way, such as `mail` or `peer other.example`.
+    /// By which way, such as `mail alice@corp.example`.
     pub route: String,
     /// Where it is.
     pub state: EnvelopeState,
@@ -31,7 +31,7 @@ pub struct EnvelopeRow {
     pub attempts: u64,
     /// When it was put there, RFC 3339.
     pub created_at: String,
-    /// When it is tried next, RFC 3339; empty when never.
+    /// When it is tried next, RFC 3339; empty when its trip is over.
     pub next_at: String,
     /// The last answer of the other side; empty before the first try.
     pub answer: String,

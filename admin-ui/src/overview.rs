@@ -61,6 +61,6 @@ pub struct Door {
     pub health: Health,
     /// What it speaks, or why it does not listen.
     pub note: String,
-    /// Connections open now.
-    pub connections: u64,
+    /// Connections open now, where the door counts them.
+    pub connections: Option<u64>,
 }

@@ -15,7 +15,7 @@ pub struct Peer {
     pub added: bool,
     /// The weakest verdict of all checks.
     pub verdict: Verdict,
-    /// What follows from it, in a sentence, such as "Messages may leave for this domain.".
+    /// What follows from it, in a sentence, such as "The way to one of its servers is proven.".
     pub conclusion: String,
     /// When it was checked, RFC 3339; empty for never.
     pub checked_at: String,

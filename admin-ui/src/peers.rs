@@ -14,8 +14,6 @@ pub struct Peers {
     pub draft: String,
     /// Why it was refused; empty at first.
     pub problem: String,
-    /// The DNS records that this domain should publish so that peers find it, one line each.
-    pub records: Vec<String>,
 }
 
 /// One peer in a list.
@@ -27,6 +25,4 @@ pub struct PeerRow {
     pub verdict: Verdict,
     /// When that was, RFC 3339; empty for never.
     pub checked_at: String,
-    /// Envelopes that wait for it.
-    pub waiting: u64,
 }

@@ -25,6 +25,4 @@ pub struct Member {
     pub account: String,
     /// The person's name.
     pub name: String,
-    /// Since when, RFC 3339.
-    pub since: String,
 }

@@ -2,7 +2,7 @@
 
 use crate::{Chrome, Page, Paging, paging};
 
-/// `GET /rooms?page=`; the form posts `room` and `title` to `/rooms/new`.
+/// `GET /rooms?page=`; the form posts `room` to `/rooms/new`.
 #[derive(Clone, Debug, Default, Page)]
 #[template(path = "rooms.html")]
 pub struct Rooms {
@@ -14,8 +14,6 @@ pub struct Rooms {
     pub paging: Paging,
     /// The name as last typed, shown again after a refusal.
     pub draft: String,
-    /// The title as last typed.
-    pub draft_title: String,
     /// Why it was refused; empty at first.
     pub problem: String,
 }
@@ -25,8 +23,6 @@ pub struct Rooms {
 pub struct RoomRow {
     /// The room's name in topics.
     pub room: String,
-    /// The words for people; may be empty.
-    pub title: String,
     /// How many members it has.
     pub members: u64,
     /// RFC 3339.

@@ -39,6 +39,13 @@ pub struct SessionRow {
     pub since: String,
 }
 
+impl SessionRow {
+    /// Only a live session has a connection, a proof, and something to kick.
+    pub(crate) fn live(&self) -> bool {
+        self.state == SessionState::Live
+    }
+}
+
 impl Sessions {
     fn base(&self) -> String {
         paging::base("/sessions", &[("q", &self.search)])

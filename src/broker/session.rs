@@ -15,6 +15,8 @@ use crate::mqtt::{Properties, Qos, Reason, TopicFilter, TopicName, Version};
 use crate::store::{StoredSession, StoredSubscription};
 use crate::time::Timestamp;
 
+/// How long a connection may take to give its session to the next.
+const HAND_OVER: Duration = Duration::from_secs(2);
 /// How much one connection may be handed before the oldest goes: these are owed to nobody.
 const HAND: usize = 1000;
 /// And this many bytes.
@@ -28,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) created_at: Timestamp,
     /// Rung when there may be something to read.
     pub(crate) bell: Notify,
+    /// Rung when a connection has given the session back.
+    left: Notify,
     state: Mutex<State>,
 }
 
@@ -123,6 +127,7 @@ impl Session {
             client_id: hello.client_id.clone(),
             created_at: now,
             bell: Notify::new(),
+            left: Notify::new(),
             state: Mutex::new(state),
         }
     }
@@ -157,6 +162,7 @@ impl Session {
             client_id: row.client_id.into(),
             created_at: row.created_at,
             bell: Notify::new(),
+            left: Notify::new(),
             state: Mutex::new(state),
         }
     }
@@ -184,6 +190,8 @@ impl Session {
         if let (Some(expiry), true) = (expiry, state.expiry > 0) {
             state.expiry = expiry;
         }
+        drop(state);
+        self.left.notify_waiters();
         true
     }
 
@@ -191,6 +199,16 @@ impl Session {
     pub(crate) fn end(&self, reason: Reason) -> bool {
         let line = self.state().live.as_mut().and_then(|live| live.ending.take());
         line.is_some_and(|line| line.send(reason).is_ok())
+    }
+
+    /// Ends the live connection and waits, for a moment, until it has given the session back: what its client had
+    /// acknowledged is then settled and does not come again.
+    pub(super) async fn hand_over(&self, reason: Reason) {
+        let left = self.left.notified();
+        if self.is_live() {
+            self.end(reason);
+            let _ = tokio::time::timeout(HAND_OVER, left).await;
+        }
     }
 
     /// Hands something over to the live connection; the oldest goes when it does not keep up.

@@ -22,6 +22,17 @@ pub(crate) struct Reader {
     pub(crate) cursor: i64,
 }
 
+/// What one look at inbox or queue gave.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// May be fewer rows than were looked at: a passing session did not ask for everything.
+    pub(crate) next: Vec<Next>,
+    /// Where the reader is after it.
+    pub(crate) reader: Reader,
+    /// Whether there may be more at once.
+    pub(crate) full: bool,
+}
+
 /// Something to deliver, as the session's account sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Next {
@@ -61,14 +72,13 @@ impl Next {
 }
 
 impl Chat {
-    /// The next rows for a session, at most `limit`, and where its reader is after them. Fewer rows than asked for do
-    /// not mean the end; an unmoved cursor does.
+    /// The next rows for a session; at most `limit` are looked at.
     pub(crate) async fn next(
         &self,
         session: &Arc<Session>,
         reader: Reader,
         limit: usize,
-    ) -> Result<(Vec<Next>, Reader), StoreError> {
+    ) -> Result<Page, StoreError> {
         let (id, account, after) = (session.id, session.account, reader.cursor);
         let rows = match session.is_durable() {
             true => self.store.read(move |view| view.queue_after(id, after, limit)).await?,
@@ -77,9 +87,9 @@ impl Chat {
             }
             false => Vec::new(),
         };
-        let cursor = rows.last().map_or(after, |row| row.seq);
+        let (cursor, full) = (rows.last().map_or(after, |row| row.seq), rows.len() == limit);
         let next = rows.into_iter().filter_map(|row| as_seen(session, row)).collect();
-        Ok((next, Reader { cursor }))
+        Ok(Page { next, reader: Reader { cursor }, full })
     }
 
     /// What a client took is owed no more; authors hear of it.

@@ -121,6 +121,7 @@ async fn remove(
             consequences: vec![
                 cut(&console, &account),
                 "Every certificate of the account is revoked.".into(),
+                "Its messages stay until the retention ends, as everybody's do.".into(),
                 "It cannot be undone: the same name given again is another account.".into(),
             ],
             action: path(&["accounts", &account.name, "remove"]),

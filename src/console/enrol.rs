@@ -77,8 +77,7 @@ async fn request(
     let Enrolled { serial, certificate_pem, chain_pem, p12, .. } =
         console.house.enrollment.enroll(&admin.who, &account.name, request, now).await?;
     let row = ledger_row(&ledger_line(console, &serial).await?, now);
-    let root = Download::new("root.pem", PEM, console.house.enrollment.root_pem().as_bytes());
-    let file = file_stem(&account.name);
+    let (root, file) = (root(console), file_stem(&account.name));
     let handover = match p12 {
         Some((archive, password)) => Handover::Pkcs12 {
             row,
@@ -122,7 +121,14 @@ async fn token(
             token.as_str()
         ),
     ];
-    Ok((Handover::Token { token: token.as_str().into(), expires_at: until.to_string() }, usage))
+    let handover =
+        Handover::Token { token: token.as_str().into(), expires_at: until.to_string(), root: root(console) };
+    Ok((handover, usage))
+}
+
+/// What a device knows the appliance by, under the name that the command lines use.
+fn root(console: &Console) -> Download {
+    Download::new("root.pem", PEM, console.house.enrollment.root_pem().as_bytes())
 }
 
 fn form(console: &Console, admin: &Admin, account: &Account, csr: String, problem: String) -> Enrol {

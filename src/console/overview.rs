@@ -127,7 +127,7 @@ fn sessions(status: &Status) -> Part {
         summary: "Clients that are connected, and queues that wait for theirs.".into(),
         facts: vec![
             ("Live".into(), status.sessions.live.to_string()),
-            ("Outliving their connection".into(), status.sessions.durable.to_string()),
+            ("Durable".into(), status.sessions.durable.to_string()),
         ],
         href: Nav::Sessions.href().into(),
         ..Part::default()
@@ -138,7 +138,7 @@ fn peers_part(peers: usize) -> Part {
     Part {
         name: "Peers".into(),
         summary: match peers {
-            0 => "No other domain is trusted.".into(),
+            0 => "No other domain is allowed.".into(),
             1 => "One other domain is allowed.".into(),
             many => format!("{many} other domains are allowed."),
         },
@@ -169,22 +169,20 @@ fn summary(health: Health, parts: &[Part], status: &Status) -> String {
 
 fn doors(house: &House) -> Vec<Door> {
     let live = house.broker.all();
-    let door = |(name, address): (&&'static str, &std::net::SocketAddr)| Door {
-        name: (*name).to_owned(),
-        address: address.to_string(),
-        health: Health::Good,
-        note: match *name {
-            "mqtt" => "MQTT 3.1.1 and 5, plain",
-            "mqtts" => "MQTT 3.1.1 and 5 over TLS",
-            "https" => "Console, API, enrolment",
-            "http" => "CRL and CA certificates",
-            _ => "",
-        }
-        .into(),
-        connections: live
-            .iter()
-            .filter(|session| session.live(|live| live.door == *name) == Some(true))
-            .count() as u64,
+    let through = |door: &str| {
+        live.iter().filter(|session| session.live(|live| live.door == door) == Some(true)).count() as u64
+    };
+    let door = |(name, address): (&&'static str, &std::net::SocketAddr)| {
+        // Only the broker counts who is there.
+        let (note, connections) = match *name {
+            "mqtt" => ("MQTT 3.1.1 and 5, plain", Some(through(name))),
+            "mqtts" => ("MQTT 3.1.1 and 5 over TLS", Some(through(name))),
+            "https" => ("Console, API, enrolment", None),
+            "http" => ("CRL and CA certificates", None),
+            _ => ("", None),
+        };
+        let (name, address, note) = ((*name).to_owned(), address.to_string(), note.into());
+        Door { name, address, health: Health::Good, note, connections }
     };
     house.facts.doors.iter().map(door).collect()
 }

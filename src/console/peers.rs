@@ -17,7 +17,7 @@ use super::flash::{Done, done};
 use super::guard::Admin;
 use super::page::{Answer, Trouble, moment, path, show, show_as};
 use crate::api::Refused;
-use crate::peer::{Domain, Shown};
+use crate::peer::{Domain, SERVICE, Shown, TRANSPORT};
 use crate::time;
 
 pub(super) fn routes() -> Router<Console> {
@@ -80,8 +80,8 @@ async fn remove(
             chrome: admin.chrome(Nav::Peers, &[&["peer", "remove", name]]),
             question: format!("Remove the peer {name}?"),
             consequences: vec![
-                "No message leaves for this domain any more, and none is taken from it.".into(),
-                "What was found out about it is forgotten. Adding it again undoes the rest.".into(),
+                "The domain is allowed no longer; adding it again undoes that.".into(),
+                "What was found out about it is forgotten.".into(),
             ],
             action: path(&["peers", name, "remove"]),
             fields: Vec::new(),
@@ -97,7 +97,6 @@ async fn all(console: &Console, admin: &Admin, draft: String, problem: String, s
     let row = |peer: Shown| PeerRow {
         verdict: peer.checked.as_ref().map(overall).unwrap_or_default(),
         checked_at: moment(peer.checked_at),
-        waiting: 0,
         domain: peer.domain,
     };
     let page = Peers {
@@ -105,7 +104,6 @@ async fn all(console: &Console, admin: &Admin, draft: String, problem: String, s
         rows: console.house.peers.list().await?.into_iter().map(row).collect(),
         draft,
         problem,
-        records: Vec::new(),
     };
     show_as(status, &page)
 }
@@ -150,10 +148,10 @@ fn overall(checked: &Value) -> Verdict {
 
 /// Each question that was asked, with its answer.
 fn questions(domain: &Domain, checked: &Value) -> Vec<Check> {
-    let mut questions = vec![question("SRV", format!("_syn-fed._tcp.{domain}"), &checked["srv"])];
+    let mut questions = vec![question("SRV", domain.service(SERVICE, TRANSPORT), &checked["srv"])];
     for server in checked["targets"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let host = text(&server["target"]);
-        questions.push(question("TLSA", format!("_{}._tcp.{host}", server["port"]), &server["tlsa"]));
+        questions.push(question("TLSA", format!("_{}.{TRANSPORT}.{host}", server["port"]), &server["tlsa"]));
         questions.push(question("A, AAAA", host, &server["address"]));
     }
     questions

@@ -136,7 +136,6 @@ async fn all(
         rows: rooms.get(range).unwrap_or_default().iter().map(row).collect(),
         paging,
         draft,
-        draft_title: String::new(),
         problem,
     };
     show_as(status, &page)
@@ -153,7 +152,7 @@ async fn one(
     let room = find(console, name).await?;
     let member = |id: &_| {
         let account = console.house.directory.by_id(*id)?;
-        Some(Member { account: account.name.clone(), name: account.display.clone(), since: String::new() })
+        Some(Member { account: account.name.clone(), name: account.display.clone() })
     };
     let mut members: Vec<_> = room.members.iter().filter_map(member).collect();
     members.sort_by(|a, b| a.account.cmp(&b.account));
@@ -177,7 +176,6 @@ async fn find(console: &Console, name: &str) -> Result<Room, Refused> {
 fn row(room: &Room) -> RoomRow {
     RoomRow {
         room: room.name.clone(),
-        title: String::new(),
         members: room.members.len() as u64,
         created_at: room.created_at.to_string(),
     }

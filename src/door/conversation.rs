@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep};
 use super::greet::{self, Greeted, Visitor};
 use super::hall::Hall;
 use crate::broker::Attached;
-use crate::chat::{Letter, Next, Reader, Refusal, Settled};
+use crate::chat::{Letter, Page, Reader, Refusal, Settled};
 use crate::id::AccountId;
 use crate::mqtt::{Accept, Connect, Connection, Event, Qos, Reason, Version, Will};
 use crate::principal::Principal;
@@ -63,12 +63,14 @@ where
         place: Reader::default(),
         fetching: false,
         more: false,
+        anew: false,
         owed: HashMap::new(),
         sent: HashSet::new(),
         unheard: Vec::new(),
         will: None,
         expiry: None,
         stalled_since: None,
+        unflushed: false,
     };
     conversation.run(stop).await;
     conversation.leave().await;
@@ -89,8 +91,10 @@ struct Conversation<S> {
     guest: Option<Guest>,
     place: Reader,
     fetching: bool,
-    /// There may be something to fetch.
+    /// There may be something to fetch; it stays so while the client has no room for it.
     more: bool,
+    /// What is being fetched was asked for before a subscription changed.
+    anew: bool,
     /// Deliveries by packet identifier that the client has not acknowledged.
     owed: HashMap<u16, Settled>,
     /// The same by row, with those of `unheard`: not to be sent twice.
@@ -101,6 +105,8 @@ struct Conversation<S> {
     /// A session expiry given with DISCONNECT.
     expiry: Option<u32>,
     stalled_since: Option<Instant>,
+    /// TLS may hold back what was written.
+    unflushed: bool,
 }
 
 struct Guest {
@@ -115,7 +121,7 @@ enum Done {
     Published(Vec<(Option<u16>, Result<(), Refusal>)>),
     Subscribed(u16, Result<Vec<Result<Qos, Reason>>, StoreError>, usize),
     Unsubscribed(u16, Result<Vec<bool>, StoreError>),
-    Fetched(Result<(Vec<Next>, Reader), StoreError>),
+    Fetched(Result<Page, StoreError>),
     Settled(Result<(), StoreError>),
 }
 
@@ -128,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 return self.say_last().await;
             }
             let reading = !self.asking && self.events.is_empty() && self.work.len() < WORK;
-            let writing = !self.machine.output().is_empty();
+            let writing = self.unflushed || !self.machine.output().is_empty();
             self.make_room(reading);
             let due = self.deadline();
             if due < alarm.deadline() {
@@ -139,11 +145,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                     Ok(0) | Err(_) => return,
                     Ok(_) => self.hear(),
                 },
-                wrote = self.writer.write_buf(self.machine.output()), if writing => {
-                    if wrote.is_err() || self.wrote().await.is_err() {
-                        return;
-                    }
-                }
+                pushed = push(&mut self.writer, self.machine.output()), if writing => match pushed {
+                    Ok(pushed) => self.pushed(pushed),
+                    Err(_) => return,
+                },
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.take(done),
                 call = call(&mut self.guest, !self.more) => match call {
                     Call::Bell => self.more = true,
@@ -254,7 +259,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             return;
         }
         taken.iter().for_each(|one| _ = self.sent.remove(&one.seq));
-        self.more = true; // The window has room again.
         let (chat, session) = (self.hall.chat.clone(), guest.attached.session.clone());
         self.work
             .push(Box::pin(async move { Done::Settled(chat.settle(&session, taken, time::now()).await) }));
@@ -271,9 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 self.asking = false;
                 let failed = || vec![Err(Reason::UnspecifiedError); asked];
                 let codes = answers.inspect_err(complain).unwrap_or_else(|_| failed());
-                // A wider subscription may select what a narrower one skipped.
-                self.place = Reader::default();
-                self.more = true;
+                self.read_anew();
                 self.machine.suback(id, &codes);
             }
             Done::Unsubscribed(id, existed) => {
@@ -328,21 +330,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         }
     }
 
-    async fn wrote(&mut self) -> std::io::Result<()> {
+    fn pushed(&mut self, pushed: Pushed) {
         self.stalled_since = None;
+        self.unflushed = matches!(pushed, Pushed::Written);
         if self.machine.output().is_empty() {
             *self.machine.output() = BytesMut::new();
-            self.writer.flush().await?;
-            self.more = true;
         }
-        Ok(())
     }
 
     /// The next moment at which something is due even if nothing happens.
     fn deadline(&mut self) -> Instant {
         let now = Instant::now();
         let silence = self.machine.deadline().map_or(now + STALL, Instant::from_std);
-        if self.machine.output().is_empty() {
+        if !self.unflushed && self.machine.output().is_empty() {
             return silence.min(now + STALL);
         }
         let since = *self.stalled_since.get_or_insert(now);
@@ -404,6 +404,20 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         self.more = false;
         self.proceed();
     }
+}
+
+/// One step of writing.
+enum Pushed {
+    Written,
+    Flushed,
+}
+
+/// Writes what there is, or flushes what was written. May be dropped and called again at any moment.
+async fn push<W: AsyncWrite + Unpin>(writer: &mut W, output: &mut BytesMut) -> std::io::Result<Pushed> {
+    if output.is_empty() {
+        return writer.flush().await.map(|()| Pushed::Flushed);
+    }
+    writer.write_buf(output).await.map(|_| Pushed::Written)
 }
 
 /// What the rest of the house says to a connection.

@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Conversation, Done, ENOUGH, PAGE, complain};
 use crate::broker::{Handed, properties};
-use crate::chat::{Next, Reader, Settled};
+use crate::chat::{Next, Page, Reader, Settled};
 use crate::mqtt::{Outgoing, Properties, Sent};
 use crate::store::{Kind, StoreError};
 
@@ -29,16 +29,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         self.work.push(Box::pin(async move { Done::Fetched(chat.next(&session, place, room).await) }));
     }
 
-    pub(super) fn fetched(&mut self, fetched: Result<(Vec<Next>, Reader), StoreError>) {
+    pub(super) fn fetched(&mut self, fetched: Result<Page, StoreError>) {
         self.fetching = false;
-        let (rows, place) = match fetched {
-            Ok(fetched) => fetched,
+        let page = match fetched {
+            Ok(page) => page,
             Err(error) => return complain(&error),
         };
-        self.more |= place.cursor != self.place.cursor;
-        self.place.cursor = self.place.cursor.max(place.cursor);
+        self.more |= page.full;
+        self.place = page.reader;
         let mut untaken = Vec::new();
-        for next in rows {
+        for next in page.next {
             if self.sent.contains(&next.delivery.seq) {
                 continue;
             }
@@ -54,7 +54,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 Sent::TooLarge => untaken.push(next.settled()),
                 Sent::WindowFull => {
                     // Read again from here once there is room.
-                    self.place.cursor = next.delivery.seq - 1;
+                    self.place = Reader { cursor: next.delivery.seq - 1 };
+                    self.more = true;
                     break;
                 }
             }
@@ -62,6 +63,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         // To the protocol a packet that the client cannot read counts as sent; the inbox keeps it for other devices.
         untaken.iter_mut().for_each(|one: &mut Settled| one.kind = Kind::Topic);
         self.settle(untaken);
+        if std::mem::take(&mut self.anew) {
+            self.read_anew();
+        }
+    }
+
+    /// A wider subscription may select what a narrower one skipped: everything is looked at again.
+    pub(super) fn read_anew(&mut self) {
+        self.anew = self.fetching;
+        self.place = Reader::default();
+        self.more = true;
     }
 
     fn send(&mut self, next: &Next) -> Sent {

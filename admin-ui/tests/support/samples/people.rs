@@ -51,7 +51,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         consequences: vec![
             say("Two certificates will be revoked."),
             say("One live session will be cut."),
-            say("14 waiting messages will be deleted."),
+            say("14 waiting messages stay until the retention ends."),
         ],
         action: "/accounts/bob/remove".into(),
         fields: pairs(say, &[("account", "bob")]),
@@ -73,29 +73,22 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
             Step { label: say("Back to dmitri"), href: "/accounts/dmitri".into() },
         ],
     };
-    let room_row = |room: &str, title: &str, members| RoomRow {
-        room: say(room),
-        title: say(title),
-        members,
-        created_at: say(NOON),
-    };
+    let room_row = |room: &str, members| RoomRow { room: say(room), members, created_at: say(NOON) };
     let rooms = Rooms {
         chrome: chrome(say, Nav::Rooms, &["chancery room list"]),
-        rows: vec![room_row("planning", "Planning the year", 12), room_row("lunch", "", 3)],
+        rows: vec![room_row("planning", 12), room_row("lunch", 3)],
         paging: Paging::whole(2),
         problem: say("lunch exists already."),
         draft: say("lunch"),
-        draft_title: say("Lunch"),
     };
-    let member =
-        |account: &str, name: &str| Member { account: say(account), name: say(name), since: say(NOON) };
+    let member = |account: &str, name: &str| Member { account: say(account), name: say(name) };
     let room = Room {
         chrome: chrome(
             say,
             Nav::Rooms,
             &["chancery room show planning", "chancery room add planning ACCOUNT"],
         ),
-        row: room_row("planning", "Planning the year", 2),
+        row: room_row("planning", 2),
         members: vec![member("alice", "Alice Liddell"), member("bob", "Bob Cratchit")],
         draft: say("mallory"),
         problem: say("There is no account mallory."),

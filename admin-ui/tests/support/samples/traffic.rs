@@ -34,7 +34,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         connections,
     };
     let overview = Overview {
-        chrome: chrome(say, Nav::Overview, &["chancery status", "chancery doctor"]),
+        chrome: chrome(say, Nav::Overview, &["chancery status"]),
         health: Health::Warning,
         summary: say("One part needs attention within nine days."),
         figures: vec![
@@ -89,9 +89,9 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
             ),
         ],
         doors: vec![
-            door("mqtts", "[::]:8883", Health::Good, "MQTT over TLS", 312),
-            door("https", "[::]:8443", Health::Good, "console, API", 4),
-            door("lmtp", "127.0.0.1:2424", Health::Bad, "address in use", 0),
+            door("mqtts", "[::]:8883", Health::Good, "MQTT over TLS", Some(312)),
+            door("https", "[::]:8443", Health::Good, "console, API", None),
+            door("lmtp", "127.0.0.1:2424", Health::Bad, "address in use", None),
         ],
         expiring: certificate_rows(say).drain(1..2).collect(),
     };
@@ -146,27 +146,16 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         ],
         paging: Paging::whole(4),
     };
-    let peer_row = |domain: &str, verdict, waiting| PeerRow {
-        domain: say(domain),
-        verdict,
-        checked_at: say(NOON),
-        waiting,
-    };
+    let peer_row = |domain: &str, verdict| PeerRow { domain: say(domain), verdict, checked_at: say(NOON) };
     let peers = Peers {
-        chrome: chrome(say, Nav::Peers, &["chancery peer list", "chancery peer records"]),
+        chrome: chrome(say, Nav::Peers, &["chancery peer list", "chancery peer add DOMAIN"]),
         rows: vec![
-            peer_row("partner.example", Verdict::Secure, 0),
-            peer_row("old.example", Verdict::Unsigned, 4),
-            PeerRow { checked_at: String::new(), ..peer_row("new.example", Verdict::Unknown, 0) },
+            peer_row("partner.example", Verdict::Secure),
+            peer_row("old.example", Verdict::Unsigned),
+            PeerRow { checked_at: String::new(), ..peer_row("new.example", Verdict::Unknown) },
         ],
         draft: say("exa mple"),
         problem: say("A domain has no spaces."),
-        records: vec![
-            say("_chat._tcp.corp.example. 3600 IN SRV 0 0 8885 chat.corp.example."),
-            say(
-                "_8885._tcp.chat.corp.example. 3600 IN TLSA 3 1 1 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-            ),
-        ],
     };
     let check = |kind: &str, name: &str, verdict, records: &[&str], explanation: &str| Check {
         kind: say(kind),
@@ -181,12 +170,12 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         domain: say("partner.example"),
         added: true,
         verdict: Verdict::Bogus,
-        conclusion: say("Nothing leaves for this domain: its TLSA record is signed with a broken chain."),
+        conclusion: say("No way to this domain is proven: its TLSA record is signed with a broken chain."),
         checked_at: say(NOON),
         checks: vec![
             check(
                 "SRV",
-                "_chat._tcp.partner.example",
+                "_syn-fed._tcp.partner.example",
                 Verdict::Secure,
                 &["0 0 8885 chat.partner.example."],
                 "The peer's host is proven.",

@@ -89,7 +89,11 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         root: file(say, "ca.pem"),
         password: say("mild-otter-canyon-48-brisk").into(),
     };
-    let token = Handover::Token { token: say("CHY-7Q2M-9XKD-44TR-PLWE").into(), expires_at: say(NOON) };
+    let token = Handover::Token {
+        token: say("CHY-7Q2M-9XKD-44TR-PLWE").into(),
+        expires_at: say(NOON),
+        root: file(say, "ca.pem"),
+    };
     vec![
         ("certificates", html(list)),
         ("certificate", html(show(valid, "", ""))),

@@ -135,7 +135,7 @@ impl Appliance {
         let server = enrollment.server_certificate(&names, now).await?;
         let tls = TlsDoors {
             mqtts: Tls::new(&enrollment, &server, &[], config.door.limits.connect_timeout.0)?,
-            https: Tls::new(&enrollment, &server, &["h2", "http/1.1"], WEB_HANDSHAKE)?,
+            https: Tls::new(&enrollment, &server, &["http/1.1"], WEB_HANDSHAKE)?,
         };
         let facts = Facts {
             domain: domain.clone(),
@@ -154,6 +154,7 @@ impl Appliance {
         ready_file: Option<PathBuf>,
         ready: impl AsyncFnOnce(&House) -> Result<()>,
     ) -> Result<()> {
+        let told_to_stop = signals()?;
         let control = door::control::bind(&self.config.appliance.control).await?;
         let (stop, stopping) = watch::channel(false);
         let mut served = JoinSet::new();
@@ -191,7 +192,7 @@ impl Appliance {
         tracing::info!(doors = ?addresses, "the house is open");
         ready(house).await?;
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        wait_for_signal().await?;
+        told_to_stop.await;
 
         tracing::info!("the house closes");
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
@@ -343,12 +344,14 @@ fn write_ready(file: &Path, doors: &BTreeMap<&'static str, SocketAddr>) -> Resul
         .with_context(|| format!("cannot write the ready file {}", file.display()))
 }
 
-async fn wait_for_signal() -> Result<()> {
+/// The signals that end the house, listened for from the moment this is called.
+fn signals() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

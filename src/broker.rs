@@ -16,7 +16,7 @@ use topics::Topics;
 
 use crate::id::AccountId;
 use crate::mqtt::{Reason, TopicFilter, TopicName};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use crate::time::Timestamp;
 
 /// Cheap handle on all sessions.
@@ -58,33 +58,65 @@ impl Broker {
     /// Gives a connection its session: the one it had, or a new one. A connection that held it before is told that
     /// it was taken over (MQTT 5 §3.1.4-3).
     pub(crate) async fn attach(&self, hello: Hello, now: Timestamp) -> Result<Attached, StoreError> {
-        let key = (hello.account, hello.client_id.clone());
-        let known = self.read().by_client.get(&key).cloned();
-        if let Some(known) = &known {
+        let known = self.read().by_client.get(&(hello.account, hello.client_id.clone())).cloned();
+        if let Some(known) = known {
             known.hand_over(Reason::SessionTakenOver).await;
         }
-        let resumable =
-            |session: &Arc<Session>| !hello.clean_start && session.is_durable() && !session.is_expired(now);
-        let (session, present) = match known {
-            Some(session) if resumable(&session) => (session, true),
-            old => {
-                if let Some(old) = old {
-                    self.forget(&old).await?;
-                }
-                let session = Arc::new(Session::new(&hello, now));
-                self.write().add(session.clone());
-                (session, false)
+        let expiry = hello.expiry;
+        let (attached, gone) = self.seat(hello, now);
+        if let Err(error) = self.keep(&attached.session, gone, expiry, now).await {
+            attached.session.detach(attached.generation, None, now);
+            attached.session.given_back();
+            if !attached.present {
+                self.write().remove(&attached.session);
             }
-        };
-        let attached = session.attach(hello.live, hello.expiry, present);
-        if hello.expiry > 0 {
-            let (id, client_id) = (session.id, hello.client_id);
-            let keep = move |tx: &mut crate::store::Tx| {
-                tx.open_session(id, hello.account, &client_id, hello.expiry, now)
-            };
-            self.store.write(keep).await?;
+            return Err(error);
         }
         Ok(attached)
+    }
+
+    /// Decides under one lock which session it is: others may have come while somebody was waited for. Gives the
+    /// durable session that had to go.
+    fn seat(&self, hello: Hello, now: Timestamp) -> (Attached, Option<Arc<Session>>) {
+        let mut sessions = self.write();
+        let known = sessions.by_client.get(&(hello.account, hello.client_id.clone())).cloned();
+        if let Some(known) = &known {
+            known.end(Reason::SessionTakenOver);
+        }
+        let resumable =
+            |known: &Arc<Session>| !hello.clean_start && known.is_durable() && !known.is_expired(now);
+        let (session, present, gone) = match known {
+            Some(known) if resumable(&known) => (known, true, None),
+            gone => {
+                gone.iter().for_each(|gone| sessions.remove(gone));
+                let session = Arc::new(Session::new(&hello, now));
+                sessions.add(session.clone());
+                (session, false, gone.filter(|gone| gone.is_durable()))
+            }
+        };
+        (session.attach(hello.live, hello.expiry, present), gone)
+    }
+
+    /// Brings the disk to what memory decided. Nothing is written for a session that another has replaced by now.
+    async fn keep(
+        &self,
+        session: &Arc<Session>,
+        gone: Option<Arc<Session>>,
+        expiry: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if gone.is_none() && expiry == 0 {
+            return Ok(());
+        }
+        let (this, session) = (self.clone(), session.clone());
+        let unit = move |tx: &mut Tx| -> Result<(), StoreError> {
+            gone.iter().try_for_each(|gone| tx.drop_session(gone.id))?;
+            if expiry > 0 && this.holds(&session) {
+                tx.open_session(session.id, session.account, &session.client_id, expiry, now)?;
+            }
+            Ok(())
+        };
+        self.store.write(unit).await
     }
 
     /// A connection is over. The session stays for its expiry, or goes.
@@ -94,23 +126,41 @@ impl Broker {
         expiry: Option<u32>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let session = &attached.session;
+        let session = attached.session.clone();
         if !session.detach(attached.generation, expiry, now) {
             return Ok(()); // Somebody else holds it by now.
         }
-        let (id, expiry) = (session.id, session.expiry());
-        if expiry == 0 {
-            return self.forget(session).await;
-        }
-        self.store.write(move |tx| tx.end_session(id, expiry, now)).await
+        let expiry = session.expiry();
+        let written = match expiry == 0 || !self.holds(&session) {
+            true => self.forget(&session).await,
+            false => {
+                let session = session.clone();
+                let end = move |tx: &mut Tx| match session.is_live() {
+                    true => Ok(()), // Its client is back already.
+                    false => tx.end_session(session.id, expiry, now),
+                };
+                self.store.write(end).await
+            }
+        };
+        session.given_back();
+        written
     }
 
-    /// Adds subscriptions, durable ones on disk; gives back, for each, whether it is new.
+    /// Whether this session is the one of its client id; another may have replaced it.
+    fn holds(&self, session: &Session) -> bool {
+        let key = (session.account, session.client_id.clone());
+        self.read().by_client.get(&key).is_some_and(|held| held.id == session.id)
+    }
+
+    /// Adds subscriptions, durable ones on disk.
     pub(crate) async fn subscribe(
         &self,
         session: &Arc<Session>,
         new: Vec<NewSubscription>,
     ) -> Result<(), StoreError> {
+        if !self.holds(session) {
+            return Ok(()); // Its connection has been told to end.
+        }
         {
             let mut sessions = self.write();
             for subscription in &new {
@@ -197,11 +247,18 @@ impl Broker {
 
     /// Drops durable sessions whose time is over.
     pub(crate) async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let over: Vec<_> = self.all().into_iter().filter(|session| session.is_expired(now)).collect();
-        for session in &over {
-            self.forget(session).await?;
+        let over: Vec<_> = {
+            let mut sessions = self.write();
+            let over: Vec<_> =
+                sessions.by_client.values().filter(|held| held.is_expired(now)).cloned().collect();
+            over.iter().for_each(|gone| sessions.remove(gone));
+            over
+        };
+        let count = over.len();
+        if count > 0 {
+            self.store.write(move |tx| over.iter().try_for_each(|gone| tx.drop_session(gone.id))).await?;
         }
-        Ok(over.len())
+        Ok(count)
     }
 
     /// Takes a session out of memory and, if it was durable, off the disk with its queue.

@@ -95,6 +95,12 @@ impl Config {
         if self.limits.packet < 256 || self.limits.packet > 256 << 20 {
             problems.push("door.limits.packet: between 256 and 268435456 bytes".into());
         }
+        if self.limits.connections == 0 {
+            problems.push("door.limits.connections: at least 1".into());
+        }
+        if self.limits.connect_timeout.0.is_zero() {
+            problems.push("door.limits.connect_timeout: longer than \"0s\"".into());
+        }
         if self.limits.receive_maximum == 0 {
             problems.push("door.limits.receive_maximum: at least 1".into());
         }
@@ -127,8 +133,7 @@ pub(crate) async fn serve_mqtts(
     most: usize,
     stop: watch::Receiver<bool>,
 ) {
-    let mut told = stop.clone();
-    told.mark_unchanged();
+    let told = stop.clone();
     tcp::accept(listener, most, stop, move |stream, from| {
         let (hall, tls, mut told) = (hall.clone(), tls.clone(), told.clone());
         async move {

@@ -199,7 +199,7 @@ impl Outbox {
         }
     }
 
-    /// Why no mail leaves at present, for `status` and `doctor`; `None` while nothing is known to be wrong.
+    /// Why no mail leaves at present, for `status`; `None` while nothing is known to be wrong.
     pub(crate) fn jammed(&self) -> Option<String> {
         self.trouble().clone()
     }

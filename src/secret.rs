@@ -29,14 +29,19 @@ pub(crate) struct NotHashed;
 
 /// The Argon2id PHC string of a password (RFC 9106; 19 MiB, two passes).
 pub(crate) async fn hash_password(password: Zeroizing<String>) -> Result<String, NotHashed> {
-    let _turn = HASHING.acquire().await.map_err(|_| NotHashed)?;
-    tokio::task::spawn_blocking(move || hash_now(password.as_bytes())).await.map_err(|_| NotHashed)?
+    let turn = HASHING.acquire().await.map_err(|_| NotHashed)?;
+    let hash = move || {
+        let _turn = turn;
+        hash_now(password.as_bytes())
+    };
+    tokio::task::spawn_blocking(hash).await.map_err(|_| NotHashed)?
 }
 
 /// Whether the password is the one; `None` stands for an account without one and takes as long.
 pub(crate) async fn check_password(password: Zeroizing<String>, phc: Option<String>) -> bool {
-    let Ok(_turn) = HASHING.acquire().await else { return false };
+    let Ok(turn) = HASHING.acquire().await else { return false };
     let check = move || {
+        let _turn = turn;
         let known = phc.is_some();
         let phc = phc.unwrap_or_else(|| NOBODY.clone());
         let right = PasswordHash::new(&phc)

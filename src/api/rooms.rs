@@ -44,7 +44,7 @@ async fn show(State(house): State<House>, Path(name): Path<String>) -> Answer<Ro
 
 async fn create(State(house): State<House>, Json(new): Json<Create>) -> Answer<RoomView> {
     house.chat.create_room(&Principal::Host, &new.room, time::now()).await?;
-    show(State(house), Path(new.room)).await
+    show(State(house), Path(new.room.trim().to_owned())).await
 }
 
 async fn delete(State(house): State<House>, Path(name): Path<String>) -> Answer<serde_json::Value> {

@@ -59,7 +59,9 @@ impl SessionView {
     /// Ends a live session with "administrative action"; `None` when there is no such session.
     pub(crate) async fn kick(house: &House, who: &Principal, id: &str) -> Result<Option<bool>, StoreError> {
         let Some(session) = find(house, id) else { return Ok(None) };
-        let (deed, now) = (Deed::new(who, "session.kick", session.client_id.to_string()), time::now());
+        let account = house.directory.by_id(session.account).map(|account| account.name.clone());
+        let facts = serde_json::json!({ "account": account, "client_id": &*session.client_id });
+        let (deed, now) = (Deed::new(who, "session.kick", id).with(facts), time::now());
         house.store.write(move |tx| tx.remember(deed, now)).await?;
         Ok(Some(session.end(Reason::AdministrativeAction)))
     }

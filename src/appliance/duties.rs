@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 
 use super::TlsDoors;
 use crate::api::House;
@@ -16,7 +16,6 @@ use crate::time;
 
 /// Well within the unit's `WatchdogSec`.
 const OFTEN: Duration = Duration::from_secs(5);
-const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// What ended this long ago is of no more use to anybody.
 const FORGET: Duration = Duration::from_secs(30 * 86_400);
@@ -34,12 +33,14 @@ pub(super) struct Duties {
 impl Duties {
     /// Does them until the house stops. What fails is told and tried again at its next turn.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (mut often, mut minute, mut hour) = (every(OFTEN), every(MINUTE), every(HOUR));
+        let (mut often, mut hour) = (every(OFTEN), every(HOUR));
+        // What is thrown away by a clock that is wrong at start would be gone for good: there is an hour to set it.
+        let mut later = interval_at((time::monotonic() + HOUR).into(), HOUR);
         loop {
             let done = tokio::select! {
                 _ = often.tick() => self.often().await,
-                _ = minute.tick() => self.each_minute().await,
-                _ = hour.tick() => self.each_hour().await,
+                _ = hour.tick() => self.renew().await,
+                _ = later.tick() => self.throw_away().await,
                 _ = stop.changed() => return,
             };
             if let Err(error) = done {
@@ -56,21 +57,21 @@ impl Duties {
         Ok(())
     }
 
-    async fn each_minute(&self) -> Result<()> {
-        let now = time::now();
-        let oldest = now.before(self.retention);
-        while self.house.store.write(move |tx| tx.expire_messages(oldest)).await? {}
-        let ended = now.before(FORGET);
-        Ok(self.house.store.write(move |tx| tx.forget_ended(ended)).await?)
-    }
-
     /// The server certificate in use comes back unless another is due.
-    async fn each_hour(&self) -> Result<()> {
+    async fn renew(&self) -> Result<()> {
         let server = self.house.enrollment.server_certificate(&self.names, time::now()).await?;
         self.tls.mqtts.replace(&server)?;
         self.tls.https.replace(&server)?;
         tracing::debug!(until = %server.not_after, "the server certificate was looked at");
         Ok(())
+    }
+
+    async fn throw_away(&self) -> Result<()> {
+        let (store, now) = (&self.house.store, time::now());
+        let oldest = now.before(self.retention);
+        while store.write(move |tx| tx.expire_messages(oldest)).await? {}
+        let ended = now.before(FORGET);
+        Ok(store.write(move |tx| tx.forget_expired().and_then(|()| tx.forget_ended(ended))).await?)
     }
 }
 

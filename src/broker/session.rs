@@ -98,6 +98,14 @@ pub(crate) struct Handed {
     pub(crate) identifiers: Vec<u32>,
 }
 
+impl Handed {
+    /// Bytes it holds, about.
+    fn size(&self) -> usize {
+        let user = self.properties.user_properties.iter().map(|(name, value)| name.len() + value.len());
+        self.topic.len() + self.payload.len() + user.sum::<usize>()
+    }
+}
+
 impl NewSubscription {
     pub(super) fn stored(&self) -> StoredSubscription {
         StoredSubscription {
@@ -190,9 +198,12 @@ impl Session {
         if let (Some(expiry), true) = (expiry, state.expiry > 0) {
             state.expiry = expiry;
         }
-        drop(state);
-        self.left.notify_waiters();
         true
+    }
+
+    /// The connection that held the session is done with it, on disk too.
+    pub(super) fn given_back(&self) {
+        self.left.notify_waiters();
     }
 
     /// Tells the live connection that it is over; `false` when there is none or it knows already.
@@ -217,7 +228,7 @@ impl Session {
         if state.live.is_none() {
             return;
         }
-        state.held += thing.payload.len();
+        state.held += thing.size();
         state.hand.push_back(thing);
         while state.hand.len() > HAND || state.held > HAND_BYTES {
             state.pop_hand();
@@ -255,6 +266,11 @@ impl Session {
             let path = subscription.filter.path();
             plain::is_own_view(path) || path.starts_with(['+', '#'])
         })
+    }
+
+    /// How many filters it subscribed with.
+    pub(crate) fn subscription_count(&self) -> usize {
+        self.state().subscriptions.len()
     }
 
     pub(crate) fn subscriptions(&self) -> Vec<NewSubscription> {
@@ -302,7 +318,7 @@ impl Session {
 impl State {
     fn pop_hand(&mut self) -> Option<Handed> {
         let thing = self.hand.pop_front()?;
-        self.held -= thing.payload.len();
+        self.held -= thing.size();
         Some(thing)
     }
 }

@@ -12,7 +12,7 @@ use crate::broker::{Matched, Session};
 use crate::dialect::plain;
 use crate::id::{AccountId, MessageId};
 use crate::mqtt::{Qos, TopicName};
-use crate::store::{Delivery, Kind, StoreError};
+use crate::store::{Delivery, Kind, Rows, StoreError};
 use crate::time::Timestamp;
 
 /// Where a connection is in what it reads.
@@ -85,9 +85,10 @@ impl Chat {
             false if session.wants_chat() => {
                 self.store.read(move |view| view.inbox_after(account, after, limit)).await?
             }
-            false => Vec::new(),
+            false => Rows { rows: Vec::new(), full: false },
         };
-        let (cursor, full) = (rows.last().map_or(after, |row| row.seq), rows.len() == limit);
+        let Rows { rows, full } = rows;
+        let cursor = rows.last().map_or(after, |row| row.seq);
         let next = rows.into_iter().filter_map(|row| as_seen(session, row)).collect();
         Ok(Page { next, reader: Reader { cursor }, full })
     }

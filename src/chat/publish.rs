@@ -95,6 +95,8 @@ impl Chat {
         letters: Vec<Letter>,
         now: Timestamp,
     ) -> Vec<Result<(), Refusal>> {
+        // Rights as the directory has them now, not as they were when the connection began.
+        let Some(who) = &self.still(who) else { return vec![Err(Refusal::NotAllowed); letters.len()] };
         let mut answers = Vec::with_capacity(letters.len());
         let (mut posts, mut places) = (Vec::with_capacity(letters.len()), Vec::new());
         for letter in letters {
@@ -244,7 +246,10 @@ impl Chat {
                     let Ok(topic) = TopicName::parse(&plain::topic_for(&post.message, reader)) else {
                         continue;
                     };
-                    let mine = sessions.iter().filter(|session| durable(session) && session.id != from);
+                    // A note to oneself is for every device, the one that wrote it too.
+                    let own = accounts.contains(&reader);
+                    let mine =
+                        sessions.iter().filter(|session| durable(session) && (own || session.id != from));
                     queues.extend(
                         mine.filter_map(|session| Some((session.id, session.matching(&topic)?.qos as u8))),
                     );
@@ -260,7 +265,9 @@ impl Chat {
             To::Topic(topic) => self.ring_topic(from, post, topic),
             To::Accounts(accounts) => {
                 accounts.iter().for_each(|account| self.broker.ring(*account));
-                self.copy_to_author(who, from, post, now);
+                if post.stored.is_some() && who.account().is_some_and(|author| !accounts.contains(&author)) {
+                    self.copy_to_author(who, from, post, now);
+                }
             }
         }
     }
@@ -307,6 +314,13 @@ impl Chat {
     /// Whether an account may read a plain topic as the directory has it now.
     pub(super) fn may_read(&self, account: AccountId, topic: &TopicName) -> bool {
         self.principal_of(account).is_some_and(|who| self.rules.allow(&who, Right::Subscribe, topic))
+    }
+
+    /// Who acts, with the name and groups of this moment; `None` when they may not act any more.
+    fn still(&self, who: &Principal) -> Option<Principal> {
+        let Some(id) = who.account().filter(|id| *id != AccountId::GUEST) else { return Some(who.clone()) };
+        let account = self.directory.by_id(id).filter(|account| account.disabled().is_none())?;
+        Some(crate::directory::Directory::principal(&account))
     }
 
     /// The principal behind a session.

@@ -9,6 +9,8 @@ use crate::mqtt::{Qos, Reason, Subscription, TopicName};
 use crate::principal::Principal;
 use crate::store::{StoreError, Tx};
 
+/// A session may have this many subscriptions: each is looked at for every message.
+const SUBSCRIPTIONS: usize = 1000;
 /// How much of an inbox is looked at in one go.
 const PAGE: usize = 500;
 
@@ -25,6 +27,9 @@ impl Chat {
         let answers = filters
             .into_iter()
             .map(|asked| {
+                if session.subscription_count() + granted.len() >= SUBSCRIPTIONS {
+                    return Err(Reason::QuotaExceeded);
+                }
                 let new = self.judge_filter(who, asked, identifier)?;
                 granted.push(new.clone());
                 Ok(new.qos)
@@ -70,25 +75,33 @@ impl Chat {
         session: &Arc<Session>,
         new: Vec<NewSubscription>,
     ) -> Result<(), StoreError> {
-        let session = session.clone();
-        self.store
-            .write(move |tx: &mut Tx| -> Result<(), StoreError> {
-                let mut after = 0;
-                loop {
-                    let page = tx.inbox_after(session.account, after, PAGE)?;
-                    let Some(last) = page.last() else { return Ok(()) };
-                    after = last.seq;
-                    for row in page {
-                        let topic = TopicName::parse(&plain::topic_for(&row.message, session.account));
-                        let asked = |topic: &TopicName| {
-                            new.iter().filter(|one| one.filter.matches(topic)).map(|one| one.qos).max()
-                        };
-                        if let Some(qos) = topic.ok().as_ref().and_then(asked) {
-                            tx.put_in_queue(session.id, row.seq, qos as u8)?;
-                        }
-                    }
-                }
-            })
-            .await
+        let (new, mut after) = (Arc::new(new), 0);
+        // One unit for each page, so that a long inbox keeps nobody else waiting.
+        loop {
+            let (session, new) = (session.clone(), new.clone());
+            let unit = move |tx: &mut Tx| queue_page(tx, &session, &new, after);
+            match self.store.write(unit).await? {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
     }
+}
+
+/// Queues what one page of the inbox holds for the new subscriptions; gives where the page ended.
+fn queue_page(
+    tx: &mut Tx,
+    session: &Session,
+    new: &[NewSubscription],
+    after: i64,
+) -> Result<Option<i64>, StoreError> {
+    let page = tx.waiting_after(session.account, after, PAGE)?;
+    for (seq, message) in &page {
+        let Ok(topic) = TopicName::parse(&plain::topic_for(message, session.account)) else { continue };
+        let asked = new.iter().filter(|one| one.filter.matches(&topic)).map(|one| one.qos).max();
+        if let Some(qos) = asked {
+            tx.put_in_queue(session.id, *seq, qos as u8)?;
+        }
+    }
+    Ok(page.last().map(|(seq, _)| *seq))
 }

@@ -230,6 +230,8 @@ fn apply(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     gone.iter().try_for_each(|id| tx.remove_account(*id, now))?;
+    // Names may have been swapped among those who stay: each known one first steps aside.
+    put.iter().try_for_each(|draft| tx.set_account_name(draft.id, &draft.id.to_string()))?;
     put.iter().try_for_each(|draft| tx.put_account(draft, now))?;
     tx.remember(deed, now)
 }
@@ -242,7 +244,10 @@ async fn accept(directory: &Directory, person: Person, now: Timestamp) -> SignIn
         if directory.find(&draft.name).is_some() {
             return SignIn::Disabled(format!("the name {} belongs to another account", draft.name));
         }
-        if let Err(error) = directory.change(move |tx| tx.put_account(&draft, now)).await {
+        let deed =
+            Deed::new(&Principal::System, "account.add", &draft.name).with(json!({ "source": "ldap" }));
+        let add = move |tx: &mut Tx| tx.put_account(&draft, now).and_then(|()| tx.remember(deed, now));
+        if let Err(error) = directory.change(add).await {
             return SignIn::Unavailable(error.to_string());
         }
     }

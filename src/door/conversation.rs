@@ -6,6 +6,7 @@
 //! which is all the flow control there is.
 
 mod delivery;
+mod waiting;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
@@ -29,6 +30,7 @@ use crate::mqtt::{Accept, Connect, Connection, Event, Qos, Reason, Version, Will
 use crate::principal::Principal;
 use crate::store::StoreError;
 use crate::time;
+use waiting::{Call, Pushed, call, push};
 
 /// How many rows are read for a client at once.
 const PAGE: usize = 256;
@@ -120,7 +122,8 @@ enum Done {
     Greeted(Box<(Result<Greeted, Reason>, Connect)>),
     Published(Vec<(Option<u16>, Result<(), Refusal>)>),
     Subscribed(u16, Result<Vec<Result<Qos, Reason>>, StoreError>, usize),
-    Unsubscribed(u16, Result<Vec<bool>, StoreError>),
+    /// For each filter whether there was one; an error where that could not be written.
+    Unsubscribed(u16, Vec<Result<bool, ()>>),
     Fetched(Result<Page, StoreError>),
     Settled(Result<(), StoreError>),
 }
@@ -243,7 +246,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     fn unsubscribe(&mut self, id: u16, filters: Vec<String>) {
         let Some(guest) = &self.guest else { return };
         let (broker, session) = (self.hall.broker.clone(), guest.attached.session.clone());
-        self.ask(async move { Done::Unsubscribed(id, broker.unsubscribe(&session, &filters).await) });
+        self.ask(async move {
+            let existed = broker.unsubscribe(&session, &filters).await.inspect_err(complain);
+            let each = match existed {
+                Ok(existed) => existed.into_iter().map(Ok).collect(),
+                Err(_) => vec![Err(()); filters.len()],
+            };
+            Done::Unsubscribed(id, each)
+        });
     }
 
     /// Asks the house something that must be answered before the next event.
@@ -280,9 +290,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             }
             Done::Unsubscribed(id, existed) => {
                 self.asking = false;
-                let code = |existed| if existed { Reason::Success } else { Reason::NoSubscriptionExisted };
-                let codes: Vec<_> =
-                    existed.inspect_err(complain).unwrap_or_default().into_iter().map(code).collect();
+                let code = |existed: Result<bool, ()>| match existed {
+                    Ok(true) => Reason::Success,
+                    Ok(false) => Reason::NoSubscriptionExisted,
+                    Err(()) => Reason::UnspecifiedError,
+                };
+                let codes: Vec<_> = existed.into_iter().map(code).collect();
                 self.machine.unsuback(id, &codes);
             }
             Done::Fetched(fetched) => self.fetched(fetched),
@@ -372,9 +385,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     /// Settles what was already acknowledged, publishes the will, and gives the session back.
     async fn leave(mut self) {
-        self.proceed_to_end();
-        let rest = async { while self.work.next().await.is_some() {} };
-        _ = tokio::time::timeout(Duration::from_secs(5), rest).await;
+        _ = tokio::time::timeout(Duration::from_secs(5), self.hear_out()).await;
         let Some(guest) = self.guest else { return };
         let now = time::now();
         if let Some(will) = self.will {
@@ -398,42 +409,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         }
     }
 
-    /// What was heard before the line broke still counts: acknowledgements, and publications with QoS 0.
-    fn proceed_to_end(&mut self) {
-        self.fetching = true; // Nothing is delivered any more.
-        self.more = false;
-        self.proceed();
-    }
-}
-
-/// One step of writing.
-enum Pushed {
-    Written,
-    Flushed,
-}
-
-/// Writes what there is, or flushes what was written. May be dropped and called again at any moment.
-async fn push<W: AsyncWrite + Unpin>(writer: &mut W, output: &mut BytesMut) -> std::io::Result<Pushed> {
-    if output.is_empty() {
-        return writer.flush().await.map(|()| Pushed::Flushed);
-    }
-    writer.write_buf(output).await.map(|_| Pushed::Written)
-}
-
-/// What the rest of the house says to a connection.
-enum Call {
-    /// There may be something to read.
-    Bell,
-    /// Somebody else ended it.
-    Ending(Reason),
-}
-
-/// Waits for a call; there is none before there is a session.
-async fn call(guest: &mut Option<Guest>, listening: bool) -> Call {
-    let Some(guest) = guest else { return std::future::pending().await };
-    tokio::select! {
-        () = guest.attached.session.bell.notified(), if listening => Call::Bell,
-        reason = &mut guest.ending => Call::Ending(reason.unwrap_or(Reason::SessionTakenOver)),
+    /// What was heard before the line broke still counts: acknowledgements, publications, a goodbye.
+    async fn hear_out(&mut self) {
+        // Over already, or now: nothing is delivered any more.
+        self.machine.disconnect(Reason::ServerShuttingDown, None);
+        loop {
+            self.proceed();
+            match self.work.next().await {
+                Some(done) => self.take(done),
+                None => return,
+            }
+        }
     }
 }
 

@@ -190,8 +190,15 @@ async fn note(hall: &Hall, visitor: &Visitor, connect: &Connect, turned: &Turned
     if !may_write(now) {
         return;
     }
-    let subject = connect.username.clone().or_else(|| Some(visitor.certificate.as_ref()?.serial.clone()));
-    let subject: String = subject.unwrap_or_else(|| "guest".into()).chars().take(64).collect();
+    // A name that nobody has may be a password typed into the wrong field.
+    let known = connect
+        .username
+        .as_deref()
+        .and_then(|name| hall.directory.find(name))
+        .map(|account| account.name.clone());
+    let subject = known.or_else(|| Some(visitor.certificate.as_ref()?.serial.clone()));
+    let subject =
+        subject.unwrap_or_else(|| if connect.username.is_some() { "unknown" } else { "guest" }.into());
     let deed = Deed::new(&Principal::System, "session.refuse", subject).with(serde_json::json!({
         "door": visitor.door, "address": address, "reason": turned.reason.code(), "why": turned.why,
     }));

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +22,8 @@ use crate::api::Shown;
 const MOST: usize = 2048;
 /// A client that has not sent its request by then is gone.
 const HEADERS: Duration = Duration::from_secs(15);
+/// No connection lasts longer, whatever it does: browsers open another.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// Serves a router over TLS until told to stop.
 pub(crate) async fn serve(listener: TcpListener, tls: Tls, router: Router, stop: watch::Receiver<bool>) {
@@ -65,7 +68,8 @@ where
     .await;
 }
 
-/// Speaks HTTP/1.1 or 2 on a stream.
+/// Speaks HTTP/1.1 on a stream. HTTP/2 would spare a console nothing, and has no bound on how long a silent client
+/// may stay.
 pub(super) async fn speak<S, T>(stream: S, service: T)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -75,13 +79,11 @@ where
         + 'static,
     T::Future: Send + 'static,
 {
-    let service = service
-        .map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(axum::body::Body::new));
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    if let Err(error) =
-        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await
-    {
-        tracing::debug!(error = %error, "a web connection ended badly");
+    let service = service.map_request(|request: hyper::Request<Incoming>| request.map(axum::body::Body::new));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    if let Ok(Err(error)) = tokio::time::timeout(LONGEST, served).await {
+        tracing::debug!(%error, "a web connection ended badly");
     }
 }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Connections that wait to be accepted; the kernel cuts it to its own maximum.
 const BACKLOG: i32 = 4096;
+
+/// After this long without a word the kernel asks whether the other side is there.
+const KEEPALIVE: Duration = Duration::from_secs(300);
 
 /// Binds one address. A port of 0 takes a free one.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -53,6 +56,8 @@ pub(crate) async fn accept<F, W>(
                 Ok((stream, from)) => {
                     // Small packets must not wait for each other's acknowledgement.
                     let _ = stream.set_nodelay(true);
+                    // A dead line shows even where a client asked for no keep-alive of its own.
+                    let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
                     let served = serve(stream, from);
                     open.spawn(async move {
                         served.await;

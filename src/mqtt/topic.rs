@@ -14,6 +14,10 @@ pub(super) const LONGEST_TEXT: usize = u16::MAX as usize;
 
 const SHARE: &str = "$share/";
 
+/// Levels of one name or filter. Both are walked level by level, so their depth must be bounded; 200 is what other
+/// brokers allow.
+const DEEPEST: usize = 200;
+
 /// A topic to publish to: 1 to 65,535 bytes of UTF-8 without NUL and without wildcards.
 ///
 /// Read from the wire it shares the memory of its packet, so a clone is cheap but keeps that packet alive.
@@ -35,6 +39,9 @@ impl TopicName {
         }
         if std::str::from_utf8(&name).is_err() {
             return Err(Breach::malformed("topic name that is not UTF-8"));
+        }
+        if name.iter().filter(|&&byte| byte == b'/').count() >= DEEPEST {
+            return Err(Breach::new(Reason::TopicNameInvalid, "topic name of more than 200 levels"));
         }
         // One pass for all three; which of them it was matters only on the way out.
         if name.iter().any(|byte| matches!(byte, 0 | b'+' | b'#')) {
@@ -141,6 +148,7 @@ fn is_well_formed(path: &str) -> bool {
     let deepest = path.rsplit('/').next().unwrap_or_default();
     let above = &path[..path.len() - deepest.len()];
     !path.is_empty()
+        && path.matches('/').count() < DEEPEST
         && !above.contains('#')
         && (deepest == "#" || !deepest.contains('#'))
         && path.split('/').all(|level| level == "+" || !level.contains('+'))
@@ -193,6 +201,13 @@ mod tests {
         assert!(check("$pki/#", "$pki/ca"));
         assert!(check("$pki/+", "$pki/ca"));
         assert!(check("a/+", "a/$b"));
+    }
+
+    #[test]
+    fn names_and_filters_have_two_hundred_levels_at_most() {
+        let deep = |levels: usize| vec!["a"; levels].join("/");
+        assert!(TopicName::parse(&deep(200)).is_ok() && TopicFilter::parse(&deep(200)).is_ok());
+        assert!(TopicName::parse(&deep(201)).is_err() && TopicFilter::parse(&deep(201)).is_err());
     }
 
     #[test]

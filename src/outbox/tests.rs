@@ -114,7 +114,7 @@ impl House {
         let id = session.id;
         let rows = self.store.read(move |view| view.queue_after(id, 0, 100)).await.unwrap();
         let said = |payload: &[u8]| String::from_utf8_lossy(payload).into_owned();
-        rows.into_iter().map(|row| (row.message.address, said(&row.message.payload))).collect()
+        rows.rows.into_iter().map(|row| (row.message.address, said(&row.message.payload))).collect()
     }
 
     fn mails(&self, name: &str) -> Vec<String> {

@@ -110,6 +110,14 @@ impl Tx {
         Ok(())
     }
 
+    /// Gives a known account another name; nothing happens to an unknown one.
+    pub(crate) fn set_account_name(&mut self, id: AccountId, name: &str) -> Result<(), StoreError> {
+        diesel::update(account::table.find(id.to_bytes().to_vec()))
+            .set(account::name.eq(name))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
     /// Sets the Argon2id string of a built-in account.
     pub(crate) fn set_password(&mut self, id: AccountId, phc: &str) -> Result<(), StoreError> {
         diesel::update(account::table.find(id.to_bytes().to_vec()))

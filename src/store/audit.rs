@@ -1,5 +1,6 @@
 //! The audit chain's rows, written in the same transaction as the deed.
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 use diesel::upsert::excluded;
@@ -73,8 +74,15 @@ impl View {
         rows.into_iter().map(from_row).collect()
     }
 
-    /// Walks the whole chain.
+    /// Walks the whole chain as it stood at one moment.
     pub(crate) fn verify_audit(&mut self) -> Result<Verified, StoreError> {
+        self.conn.batch_execute("BEGIN")?;
+        let verified = self.walk_audit();
+        self.conn.batch_execute("COMMIT")?;
+        verified
+    }
+
+    fn walk_audit(&mut self) -> Result<Verified, StoreError> {
         let head = self.audit_head()?;
         let (mut walk, mut after) = (Walk::new(), i64::MIN);
         loop {

@@ -49,6 +49,7 @@ impl Checkpoints {
         }
         let length = std::fs::metadata(&self.log).map(|log| log.len()).unwrap_or(0);
         if length > RESTART {
+            // Readers in its way are waited for but a moment: the next look tries again.
             run(writer, "RESTART");
         } else if length > CARRY {
             // Rung already is rung enough.
@@ -65,7 +66,9 @@ fn carry(mut view: View, rung: &Receiver<()>) {
 
 /// What fails now (a full disk) is done by a later one; nothing is lost, the log only stays longer.
 fn run(conn: &mut SqliteConnection, mode: &str) {
-    if let Err(error) = conn.batch_execute(&format!("PRAGMA wal_checkpoint({mode})")) {
+    let statements =
+        format!("PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint({mode}); PRAGMA busy_timeout = 5000");
+    if let Err(error) = conn.batch_execute(&statements) {
         tracing::warn!(%error, mode, "the store's log could not be carried back yet");
     }
 }

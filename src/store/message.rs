@@ -1,6 +1,7 @@
 //! Messages, and the two kinds of reference to them: an account's inbox and a durable session's queue.
 
 use bytes::Bytes;
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use super::envelope::SWEPT;
@@ -52,6 +53,17 @@ pub(crate) struct Delivery {
     /// The queue's quality of service; `None` when the row came from the inbox.
     pub(crate) qos: Option<u8>,
 }
+
+/// What one look gave.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<Delivery>,
+    /// Whether there may be more behind them.
+    pub(crate) full: bool,
+}
+
+/// A look that has read this many bytes stops.
+const ENOUGH: usize = 256 * 1024;
 
 /// The states of an inbox row, in the order a message may pass through them.
 pub(super) mod fate {
@@ -166,13 +178,6 @@ impl Tx {
         };
         Ok(())
     }
-
-    /// After an undone batch: the numbers it had taken are free again.
-    pub(super) fn forget_uncommitted(&mut self) {
-        if let Err(error) = self.recall_last_message() {
-            tracing::error!(%error, "the last message could not be read again; numbers go on with a gap");
-        }
-    }
 }
 
 impl View {
@@ -182,8 +187,8 @@ impl View {
         account: AccountId,
         after: i64,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let rows: Vec<Columns> = inbox::table
+    ) -> Result<Rows, StoreError> {
+        let rows = inbox::table
             .inner_join(message::table)
             .filter(inbox::account.eq(account.to_bytes().to_vec()))
             .filter(StillWaiting)
@@ -191,8 +196,8 @@ impl View {
             .order(inbox::message)
             .limit(limit as i64)
             .select(COLUMNS)
-            .load(&mut self.conn)?;
-        rows.into_iter().map(|row| delivery(row, None)).collect()
+            .load_iter::<Columns, DefaultLoadingMode>(&mut self.conn)?;
+        gather(rows.map(|row| delivery(row?, None)), limit)
     }
 
     /// What the session has not acknowledged, after `after`, oldest first.
@@ -201,16 +206,44 @@ impl View {
         session: SessionId,
         after: i64,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let rows: Vec<(Columns, i32)> = queue::table
+    ) -> Result<Rows, StoreError> {
+        let rows = queue::table
             .inner_join(message::table)
             .filter(queue::session.eq(session.to_bytes().to_vec()))
             .filter(queue::message.gt(after))
             .order(queue::message)
             .limit(limit as i64)
             .select((COLUMNS, queue::qos))
+            .load_iter::<(Columns, i32), DefaultLoadingMode>(&mut self.conn)?;
+        let read = |(row, qos): (Columns, i32)| delivery(row, Some(qos.clamp(0, 2) as u8));
+        gather(rows.map(|row| read(row?)), limit)
+    }
+
+    /// Addresses alone of what the account waits for, after `after`, oldest first: enough to match filters.
+    pub(crate) fn waiting_after(
+        &mut self,
+        account: AccountId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, NewMessage)>, StoreError> {
+        let rows: Vec<(i64, i32, Vec<u8>, String, String)> = inbox::table
+            .inner_join(message::table)
+            .filter(inbox::account.eq(account.to_bytes().to_vec()))
+            .filter(StillWaiting)
+            .filter(inbox::message.gt(after))
+            .order(inbox::message)
+            .limit(limit as i64)
+            .select((message::seq, message::kind, message::author, message::sender, message::address))
             .load(&mut self.conn)?;
-        rows.into_iter().map(|(row, qos)| delivery(row, Some(qos.clamp(0, 2) as u8))).collect()
+        rows.into_iter()
+            .map(|(seq, kind, author, sender, address)| {
+                let (kind, author) = (parse_kind(kind)?, AccountId::from_bytes(id16(author)?));
+                Ok((
+                    seq,
+                    NewMessage { kind, author, sender, address, payload: Bytes::new(), properties: None },
+                ))
+            })
+            .collect()
     }
 
     /// How many messages an account waits for.
@@ -247,16 +280,37 @@ impl View {
     }
 }
 
+/// Takes rows until there are enough of them, or enough bytes: the next look goes on behind them.
+fn gather(
+    rows: impl Iterator<Item = Result<Delivery, StoreError>>,
+    limit: usize,
+) -> Result<Rows, StoreError> {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let row = row?;
+        bytes += row.message.payload.len();
+        taken.push(row);
+        if bytes > ENOUGH {
+            return Ok(Rows { rows: taken, full: true });
+        }
+    }
+    let full = taken.len() == limit;
+    Ok(Rows { rows: taken, full })
+}
+
 fn delivery(row: Columns, qos: Option<u8>) -> Result<Delivery, StoreError> {
     let (seq, id, kind, author, sender, address, payload, properties, at) = row;
-    let kind = match kind {
-        0 => Kind::Direct,
-        1 => Kind::Room,
-        2 => Kind::Receipt,
-        3 => Kind::Topic,
-        other => return Err(bad_row(format!("a message of kind {other}"))),
-    };
-    let author = AccountId::from_bytes(id16(author)?);
+    let (kind, author) = (parse_kind(kind)?, AccountId::from_bytes(id16(author)?));
     let message = NewMessage { kind, author, sender, address, payload: payload.into(), properties };
     Ok(Delivery { seq, id: MessageId::from_bytes(id16(id)?), message, at: Timestamp::from_micros(at), qos })
+}
+
+fn parse_kind(kind: i32) -> Result<Kind, StoreError> {
+    match kind {
+        0 => Ok(Kind::Direct),
+        1 => Ok(Kind::Room),
+        2 => Ok(Kind::Receipt),
+        3 => Ok(Kind::Topic),
+        other => Err(bad_row(format!("a message of kind {other}"))),
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) use account::{Account, AccountDraft, Source};
 pub(crate) use admin::{ConsoleSession, Link};
 pub(crate) use certificate::{Certificate, CertificateState, LedgerFilter, NewCertificate, Standing, Token};
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
-pub(crate) use message::{Delivery, Kind, NewMessage};
+pub(crate) use message::{Delivery, Kind, NewMessage, Rows};
 pub(crate) use open::OpenError;
 pub(crate) use origin::Origin;
 pub(crate) use peer::Peer;
@@ -52,7 +52,7 @@ pub(crate) struct Store {
 }
 
 struct Readers {
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<View>>,
 }
 
@@ -102,7 +102,7 @@ impl Store {
     pub(crate) fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
         let tx = open::writer(path)?;
         let idle = (0..readers.max(1)).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
-        let permits = Semaphore::new(idle.len());
+        let permits = Arc::new(Semaphore::new(idle.len()));
         let checkpoints = Checkpoints::spawn(path, open::beside(path)?);
         Ok(Self {
             writer: writer::spawn(tx, checkpoints),
@@ -131,13 +131,15 @@ impl Store {
         work: impl FnOnce(&mut View) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = self.readers.clone();
+        // Held by the reading itself: a caller that goes away leaves the connection in use until it is done.
+        let permit = readers.permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let run = move || {
             let mut view = readers.take().ok_or(StoreError::Closed)?;
             let result = work(&mut view);
             readers.give_back(view);
+            drop(permit);
             result
         };
-        let _permit = self.readers.permits.acquire().await.map_err(|_| StoreError::Closed)?;
         tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
     }
 }

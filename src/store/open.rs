@@ -24,7 +24,7 @@ pub(crate) enum OpenError {
     #[error("{path}: {why}. Check that the directory exists and belongs to the service account")]
     Unusable { path: PathBuf, why: String },
     #[error(
-        "{path} is damaged ({why}). Stop the daemon, keep the file aside and restore the last backup with `chancery restore`"
+        "{path} is damaged ({why}). Stop the daemon, keep the file aside and put the last backup in its place"
     )]
     Damaged { path: PathBuf, why: String },
     #[error(

@@ -1,5 +1,6 @@
 //! What time makes of old rows: messages past their retention, tokens, links and browsers that are over.
 
+use diesel::dsl::min;
 use diesel::prelude::*;
 
 use super::fixed::StillWaiting;
@@ -9,23 +10,33 @@ use crate::time::Timestamp;
 
 /// How many messages go at once, so that the writer is never held for long.
 const BATCH: i64 = 2000;
+/// How many of them one statement names.
+const CHUNK: usize = 500;
 
 impl Tx {
-    /// Deletes the oldest messages written before `before`, with every reference to them; `true` when there may be
-    /// more. Somebody who still waited for one sees it expire.
+    /// Deletes messages written before `before`, with what inboxes say of them; `true` when there may be more. Only the
+    /// first rows in order of commit are looked at, so that this costs the same however much is kept.
     pub(crate) fn expire_messages(&mut self, before: Timestamp) -> Result<bool, StoreError> {
         let conn = &mut self.view.conn;
-        let seqs: Vec<i64> = message::table
-            .filter(message::at.lt(before.micros()))
-            .order(message::seq)
-            .limit(BATCH)
-            .select(message::seq)
-            .load(conn)?;
-        let Some(&last) = seqs.last() else { return Ok(false) };
-        diesel::delete(queue::table.filter(queue::message.le(last))).execute(conn)?;
-        diesel::delete(inbox::table.filter(inbox::message.le(last))).execute(conn)?;
-        diesel::delete(message::table.filter(message::seq.le(last))).execute(conn)?;
-        Ok(seqs.len() as i64 == BATCH)
+        let first: Vec<(i64, i64)> =
+            message::table.order(message::seq).limit(BATCH).select((message::seq, message::at)).load(conn)?;
+        // A row dated by a wrong clock stands for itself alone.
+        let old: Vec<i64> =
+            first.iter().filter(|(_, at)| *at < before.micros()).map(|(seq, _)| *seq).collect();
+        for some in old.chunks(CHUNK) {
+            diesel::delete(inbox::table.filter(inbox::message.eq_any(some))).execute(conn)?;
+            diesel::delete(message::table.filter(message::seq.eq_any(some))).execute(conn)?;
+        }
+        Ok(old.len() as i64 == BATCH)
+    }
+
+    /// Takes out of the queues what has expired: it is delivered no more, and only counted.
+    pub(crate) fn forget_expired(&mut self) -> Result<(), StoreError> {
+        let conn = &mut self.view.conn;
+        let oldest: Option<i64> = message::table.select(min(message::seq)).first(conn)?;
+        let gone = queue::table.filter(queue::message.lt(oldest.unwrap_or(i64::MAX)));
+        diesel::delete(gone).execute(conn)?;
+        Ok(())
     }
 
     /// Deletes what has ended long ago.

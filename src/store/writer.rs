@@ -76,7 +76,6 @@ fn transact(tx: &mut Tx, jobs: impl Iterator<Item = Job>, failing: bool) -> bool
         }
         // After a full disk SQLite may have ended the transaction itself; then there is nothing to roll back.
         let _ = tx.view.conn.batch_execute("ROLLBACK");
-        tx.forget_uncommitted();
     });
     if failing && committed.is_ok() {
         tracing::info!("the store can write again");

@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{Conversation, Done, ENOUGH, PAGE, complain};
 use crate::broker::{Handed, properties};
 use crate::chat::{Next, Page, Reader, Settled};
-use crate::mqtt::{Outgoing, Properties, Sent};
+use crate::mqtt::{Outgoing, Properties, Reason, Sent};
 use crate::store::{Kind, StoreError};
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
@@ -33,7 +33,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         self.fetching = false;
         let page = match fetched {
             Ok(page) => page,
-            Err(error) => return complain(&error),
+            Err(error) => {
+                complain(&error);
+                // Nobody would ring again for what could not be read: the client comes back for it.
+                return self.machine.disconnect(Reason::UnspecifiedError, None);
+            }
         };
         self.more |= page.full;
         self.place = page.reader;

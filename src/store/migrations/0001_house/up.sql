@@ -166,7 +166,7 @@ CREATE TABLE console_session (
     seen_at         INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Single values: the audit head, how far the sweeps came, the CRL number, the last directory sync.
+-- Single values: the audit head, how far the sweeps came, the CRL number.
 CREATE TABLE mark (
     name            TEXT    NOT NULL PRIMARY KEY,
     value           INTEGER NOT NULL,

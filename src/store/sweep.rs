@@ -74,3 +74,43 @@ impl View {
         Ok(inbox::table.filter(StillWaiting).count().get_result(&mut self.conn)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::AccountId;
+    use crate::store::{Kind, NewMessage, Store};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    /// A message written while the clock was wrong once took every earlier one with it.
+    #[tokio::test]
+    async fn what_is_old_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db"), 1).unwrap();
+        let kept = store
+            .write(|tx| -> Result<_, StoreError> {
+                for written in [1_000, 2_000, 10, 3_000] {
+                    let message = NewMessage {
+                        kind: Kind::Direct,
+                        author: AccountId::GUEST,
+                        sender: "alice".into(),
+                        address: "bob".into(),
+                        payload: written.to_string().into(),
+                        properties: None,
+                    };
+                    let placed = tx.append_message(&message, at(written))?;
+                    tx.put_in_inbox(placed.seq, AccountId::GUEST)?;
+                }
+                assert!(!tx.expire_messages(at(1_500))?);
+                tx.forget_expired()?;
+                Ok(tx.inbox_after(AccountId::GUEST, 0, 10)?.rows)
+            })
+            .await
+            .unwrap();
+        let kept: Vec<_> = kept.iter().map(|row| &row.message.payload[..]).collect();
+        assert_eq!(kept, [b"2000", b"3000"]);
+    }
+}

@@ -358,3 +358,25 @@ fn a_client_id_too_long_and_a_name_too_odd_are_refused() {
             .is_some_and(|all| all.iter().filter(|entry| entry["deed"] == "session.refuse").count() >= 2)
     });
 }
+
+/// A filter of 65,000 levels once would have been walked by a function that calls itself for each.
+#[test]
+fn a_filter_of_endless_levels_is_refused_and_a_thousand_subscriptions_are_enough() {
+    let town = Town::start();
+    let bob = town.person("bob");
+    let mut client = town.as_person(&bob).id("deep").connect();
+    let deep = format!("presence{}", "/".repeat(65_000));
+    assert_eq!(client.subscribe(&[(&deep, 1)]), [0x8F]);
+    let names: Vec<String> = (0..1_200).map(|number| format!("from/x{number}")).collect();
+    let filters: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    let codes = client.subscribe(&filters);
+    assert_eq!((codes[999], codes[1_000]), (1, 0x97));
+    client.ping();
+}
+
+#[test]
+fn whoever_is_silent_at_a_web_door_is_closed() {
+    let town = Town::start();
+    let mut silent = TcpStream::connect(town.door("http")).expect("the door is open");
+    assert!(is_closed(&mut silent, Duration::from_secs(25)), "still open");
+}

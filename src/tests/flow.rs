@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::town::client::{Client, PATIENCE};
+use crate::town::client::{Client, Ending, PATIENCE};
 use crate::town::packet::{self, Delivery, Packet};
 use crate::town::tools::eventually;
 use crate::town::{Person, Town};
@@ -274,4 +274,57 @@ fn a_password_that_was_changed_opens_nothing_more() {
     town.mqtt().password("bob", "battery staple").connect().ping();
     std::fs::write(town.path("new"), "short").expect("our own folder");
     town.refused(2, &format!("account set-password bob --password-file {}", town.path("new").display()));
+}
+
+#[test]
+fn whoever_comes_twice_at_once_has_one_session_and_can_be_ended() {
+    let town = Town::start();
+    let bob = town.person("bob");
+    let dial = town.as_person(&bob).id("both").durable();
+    for _ in 0..3 {
+        let hello = || dial.try_connect().ok();
+        let mut crowd: Vec<Client> = std::thread::scope(|all| {
+            let comers: Vec<_> = (0..8).map(|_| all.spawn(hello)).collect();
+            comers.into_iter().filter_map(|comer| comer.join().expect("no panic")).collect()
+        });
+        let sessions = town.ask("session list");
+        assert_eq!(sessions.as_array().map(Vec::len), Some(1), "{sessions}");
+        let id = sessions[0]["session"].as_str().expect("an id").to_owned();
+        town.ask(&format!("session kick {id}"));
+        for client in &mut crowd {
+            assert!(matches!(client.ending(PATIENCE), Ending::Disconnect(0x8E | 0x98) | Ending::Closed));
+        }
+    }
+    dial.connect().ping();
+}
+
+/// What stands behind a publication in the same segment once was not looked at when the line ended.
+#[test]
+fn a_goodbye_right_behind_a_publication_is_heard() {
+    let town = Town::start();
+    let [alice, bob] = town.people(["alice", "bob"]);
+    let mut reader = town.as_person(&bob).id("b").durable().connect().listen("from/#");
+    let writer = town.as_person(&alice).id("a").lasting(3600);
+    let mut client = writer.connect();
+    let letter = Delivery { id: 7, ..Delivery::new("to/bob", "goodbye") };
+    let mut all = packet::publish(packet::Version::V5, &letter);
+    all.extend(packet::framed(0xE0, &[0x00, 0x05, 0x11, 0, 0, 0, 0])); // Session expiry 0 (§3.14.2.2.2).
+    client.send(&all).expect("bytes leave");
+    reader.hears("from/alice", "goodbye");
+    eventually("alice's session is gone", || {
+        town.ask("session list").as_array().is_some_and(|sessions| sessions.len() == 1)
+    });
+}
+
+#[test]
+fn a_note_to_oneself_reaches_every_device_once() {
+    let town = Town::start();
+    let alice = town.person("alice");
+    let mut phone = town.as_person(&alice).id("phone").durable().connect().listen("from/#");
+    let mut desk = town.as_person(&alice).id("desk").durable().connect().listen("from/#");
+    phone.say("to/alice", "buy milk");
+    phone.hears("from/alice", "buy milk");
+    desk.hears("from/alice", "buy milk");
+    phone.hears_nothing();
+    desk.hears_nothing();
 }

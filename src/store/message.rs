@@ -74,27 +74,21 @@ pub(super) mod fate {
 }
 
 type Columns = (i64, Vec<u8>, i32, Vec<u8>, String, String, Vec<u8>, Option<String>, i64);
-const COLUMNS: (
-    message::seq,
-    message::id,
-    message::kind,
-    message::author,
-    message::sender,
-    message::address,
-    message::payload,
-    message::properties,
-    message::at,
-) = (
-    message::seq,
-    message::id,
-    message::kind,
-    message::author,
-    message::sender,
-    message::address,
-    message::payload,
-    message::properties,
-    message::at,
-);
+macro_rules! columns {
+    () => {
+        (
+            message::seq,
+            message::id,
+            message::kind,
+            message::author,
+            message::sender,
+            message::address,
+            message::payload,
+            message::properties,
+            message::at,
+        )
+    };
+}
 
 impl Tx {
     /// Stores a body once and gives it its place in the order of commit.
@@ -195,7 +189,7 @@ impl View {
             .filter(inbox::message.gt(after))
             .order(inbox::message)
             .limit(limit as i64)
-            .select(COLUMNS)
+            .select(columns!())
             .load_iter::<Columns, DefaultLoadingMode>(&mut self.conn)?;
         gather(rows.map(|row| delivery(row?, None)), limit)
     }
@@ -213,7 +207,7 @@ impl View {
             .filter(queue::message.gt(after))
             .order(queue::message)
             .limit(limit as i64)
-            .select((COLUMNS, queue::qos))
+            .select((columns!(), queue::qos))
             .load_iter::<(Columns, i32), DefaultLoadingMode>(&mut self.conn)?;
         let read = |(row, qos): (Columns, i32)| delivery(row, Some(qos.clamp(0, 2) as u8));
         gather(rows.map(|row| read(row?)), limit)

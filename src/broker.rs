@@ -232,10 +232,13 @@ impl Broker {
             .collect()
     }
 
-    /// Wakes every live session of an account: there is something to read.
-    pub(crate) fn ring(&self, account: AccountId) {
+    /// Wakes every live session of an account: there is something to read, this row if one is named.
+    pub(crate) fn ring(&self, account: AccountId, row: Option<i64>) {
         if let Some(sessions) = self.read().by_account.get(&account) {
-            sessions.iter().for_each(|session| session.bell.notify_one());
+            for session in sessions {
+                session.tell(row);
+                session.bell.notify_one();
+            }
         }
     }
 

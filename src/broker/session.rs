@@ -45,6 +45,8 @@ struct State {
     hand: VecDeque<Handed>,
     /// Bytes in the hand.
     held: usize,
+    /// Rows of the inbox that came while the session was there.
+    told: VecDeque<i64>,
 }
 
 /// What only a connected session has.
@@ -128,6 +130,7 @@ impl Session {
             live: None,
             hand: VecDeque::new(),
             held: 0,
+            told: VecDeque::new(),
         };
         Self {
             id: SessionId::new(now),
@@ -163,6 +166,7 @@ impl Session {
             live: None,
             hand: VecDeque::new(),
             held: 0,
+            told: VecDeque::new(),
         };
         Self {
             id: row.id,
@@ -192,7 +196,7 @@ impl Session {
             return false;
         }
         state.live = None;
-        (state.hand, state.held) = (VecDeque::new(), 0);
+        (state.hand, state.held, state.told) = (VecDeque::new(), 0, VecDeque::new());
         state.ended_at = Some(now);
         // A session that began without an expiry may not be given one at its end (MQTT 5 §3.14.2.2.2).
         if let (Some(expiry), true) = (expiry, state.expiry > 0) {
@@ -235,6 +239,24 @@ impl Session {
         }
         drop(state);
         self.bell.notify_one();
+    }
+
+    /// Tells a passing session of rows in its account's inbox: it is to see them even when another device is quicker
+    /// to acknowledge them. A durable session has them in its queue.
+    pub(crate) fn tell(&self, rows: impl IntoIterator<Item = i64>) {
+        let mut state = self.state();
+        if state.live.is_none() || state.stored {
+            return;
+        }
+        state.told.extend(rows);
+        while state.told.len() > HAND {
+            state.told.pop_front();
+        }
+    }
+
+    /// Takes what it was told, in the order of telling.
+    pub(crate) fn take_told(&self) -> VecDeque<i64> {
+        std::mem::take(&mut self.state().told)
     }
 
     /// Takes the oldest thing handed over.

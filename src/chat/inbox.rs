@@ -4,6 +4,7 @@
 //! session reads its own queue; a passing one reads its account's inbox. A message read with QoS 0 cannot be
 //! acknowledged; it counts as taken once the client has been heard again after it, so that a dead line loses nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Chat;
@@ -12,7 +13,7 @@ use crate::broker::{Matched, Session};
 use crate::dialect::plain;
 use crate::id::{AccountId, MessageId};
 use crate::mqtt::{Qos, TopicName};
-use crate::store::{Delivery, Kind, Rows, StoreError};
+use crate::store::{Delivery, Kind, Rows, StoreError, View};
 use crate::time::Timestamp;
 
 /// Where a connection is in what it reads.
@@ -79,18 +80,35 @@ impl Chat {
         reader: Reader,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let (id, account, after) = (session.id, session.account, reader.cursor);
-        let rows = match session.is_durable() {
+        let (id, after) = (session.id, reader.cursor);
+        let Rows { rows, full } = match session.is_durable() {
             true => self.store.read(move |view| view.queue_after(id, after, limit)).await?,
-            false if session.wants_chat() => {
-                self.store.read(move |view| view.inbox_after(account, after, limit)).await?
-            }
+            false if session.wants_chat() => self.passing(session, after, limit).await?,
             false => Rows { rows: Vec::new(), full: false },
         };
-        let Rows { rows, full } = rows;
-        let cursor = rows.last().map_or(after, |row| row.seq);
+        let cursor = rows.last().map_or(after, |row| row.seq.max(after));
         let next = rows.into_iter().filter_map(|row| as_seen(session, row)).collect();
         Ok(Page { next, reader: Reader { cursor }, full })
+    }
+
+    /// What the account waits for, and what came while the session was there: another device may have acknowledged
+    /// that in the meantime, and it is for all of them.
+    async fn passing(&self, session: &Arc<Session>, after: i64, limit: usize) -> Result<Rows, StoreError> {
+        let (account, told) = (session.account, session.take_told());
+        let look = move |view: &mut View| {
+            let mut found = view.inbox_after(account, after, limit)?;
+            let reached = found.rows.last().filter(|_| found.full).map_or(i64::MAX, |row| row.seq);
+            let (due, later): (Vec<i64>, Vec<i64>) = told.into_iter().partition(|seq| *seq <= reached);
+            let waiting: HashSet<i64> = found.rows.iter().map(|row| row.seq).collect();
+            for seq in due.into_iter().filter(|seq| !waiting.contains(seq)) {
+                found.rows.extend(view.inbox_row(account, seq)?);
+            }
+            found.rows.sort_by_key(|row| row.seq);
+            Ok((found, later))
+        };
+        let (found, later) = self.store.read(look).await?;
+        session.tell(later);
+        Ok(found)
     }
 
     /// What a client took is owed no more; authors hear of it.

@@ -15,7 +15,7 @@ use crate::dialect::plain::{self, Address};
 use crate::id::{AccountId, MessageId};
 use crate::mqtt::{Properties, Publish, Qos, Reason, TopicName};
 use crate::principal::Principal;
-use crate::store::{Kind, NewMessage, Origin, StoreError, Tx};
+use crate::store::{Kind, NewMessage, Origin, Placed, StoreError, Tx};
 use crate::time::Timestamp;
 
 /// A message as its author hands it in.
@@ -75,8 +75,8 @@ struct Post {
     /// Present when it was sent again after a broken connection.
     sent_again: bool,
     origin: Option<Origin>,
-    /// Its id, once stored.
-    stored: Option<MessageId>,
+    /// Where it stands, once stored.
+    stored: Option<Placed>,
 }
 
 enum To {
@@ -264,7 +264,8 @@ impl Chat {
         match &post.to {
             To::Topic(topic) => self.ring_topic(from, post, topic),
             To::Accounts(accounts) => {
-                accounts.iter().for_each(|account| self.broker.ring(*account));
+                let row = post.stored.map(|placed| placed.seq);
+                accounts.iter().for_each(|account| self.broker.ring(*account, row));
                 if post.stored.is_some() && who.account().is_some_and(|author| !accounts.contains(&author)) {
                     self.copy_to_author(who, from, post, now);
                 }
@@ -366,13 +367,13 @@ impl Post {
         if let Some(origin) = &self.origin {
             tx.remember_origin(origin, placed.id, now)?;
         }
-        self.stored = Some(placed.id);
+        self.stored = Some(placed);
         Ok(())
     }
 
     /// The properties of a chat message as its readers get them.
     fn as_delivered(&self, at: Timestamp) -> Properties {
-        let said = self.stored.map(|id| inbox::said_by_the_house(id, &self.message.sender, at));
+        let said = self.stored.map(|placed| inbox::said_by_the_house(placed.id, &self.message.sender, at));
         let mut properties = Properties::clone(&self.properties);
         properties
             .user_properties

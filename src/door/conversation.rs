@@ -8,7 +8,7 @@
 mod delivery;
 mod waiting;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,7 @@ use crate::mqtt::{Accept, Connect, Connection, Event, Qos, Reason, Version, Will
 use crate::principal::Principal;
 use crate::store::StoreError;
 use crate::time;
+use delivery::Lately;
 use waiting::{Call, Pushed, call, push};
 
 /// How many rows are read for a client at once.
@@ -67,7 +68,7 @@ where
         more: false,
         anew: false,
         owed: HashMap::new(),
-        sent: HashSet::new(),
+        sent: Lately::default(),
         unheard: Vec::new(),
         will: None,
         expiry: None,
@@ -99,8 +100,8 @@ struct Conversation<S> {
     anew: bool,
     /// Deliveries by packet identifier that the client has not acknowledged.
     owed: HashMap<u16, Settled>,
-    /// The same by row, with those of `unheard`: not to be sent twice.
-    sent: HashSet<i64>,
+    /// The last rows that went to this client: they are not sent twice on one line.
+    sent: Lately,
     /// Deliveries with QoS 0 after which the client has not been heard yet.
     unheard: Vec<Settled>,
     will: Option<Will>,
@@ -268,7 +269,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         if taken.is_empty() {
             return;
         }
-        taken.iter().for_each(|one| _ = self.sent.remove(&one.seq));
         let (chat, session) = (self.hall.chat.clone(), guest.attached.session.clone());
         self.work
             .push(Box::pin(async move { Done::Settled(chat.settle(&session, taken, time::now()).await) }));

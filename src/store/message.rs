@@ -194,6 +194,18 @@ impl View {
         gather(rows.map(|row| delivery(row?, None)), limit)
     }
 
+    /// One row of an account's inbox, whatever became of it.
+    pub(crate) fn inbox_row(&mut self, account: AccountId, seq: i64) -> Result<Option<Delivery>, StoreError> {
+        let row: Option<Columns> = inbox::table
+            .inner_join(message::table)
+            .filter(inbox::message.eq(seq))
+            .filter(inbox::account.eq(account.to_bytes().to_vec()))
+            .select(columns!())
+            .first(&mut self.conn)
+            .optional()?;
+        row.map(|row| delivery(row, None)).transpose()
+    }
+
     /// What the session has not acknowledged, after `after`, oldest first.
     pub(crate) fn queue_after(
         &mut self,

@@ -33,7 +33,7 @@ pub(crate) use account::{Account, AccountDraft, Source};
 pub(crate) use admin::{ConsoleSession, Link};
 pub(crate) use certificate::{Certificate, CertificateState, LedgerFilter, NewCertificate, Standing, Token};
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
-pub(crate) use message::{Delivery, Kind, NewMessage, Rows};
+pub(crate) use message::{Delivery, Kind, NewMessage, Placed, Rows};
 pub(crate) use open::OpenError;
 pub(crate) use origin::Origin;
 pub(crate) use peer::Peer;

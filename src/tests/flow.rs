@@ -328,3 +328,25 @@ fn a_note_to_oneself_reaches_every_device_once() {
     phone.hears_nothing();
     desk.hears_nothing();
 }
+
+/// The slower of two passing devices once found nothing left to read.
+#[test]
+fn every_device_that_is_there_gets_the_message_however_quick_another_is() {
+    let town = Town::start();
+    let [alice, bob] = town.people(["alice", "bob"]);
+    let mut writer = town.as_person(&alice).id("a").connect();
+    let mut quick = town.as_person(&bob).id("quick").connect().listen("from/#");
+    // Takes one at a time, so that the other is always ahead.
+    let mut slow = town.as_person(&bob).id("slow").at_most(1).connect().listen("from/#");
+    for number in 0..50 {
+        writer.say("to/bob", &number.to_string());
+    }
+    for number in 0..50 {
+        quick.hears("from/alice", &number.to_string());
+    }
+    for number in 0..50 {
+        slow.hears("from/alice", &number.to_string());
+    }
+    quick.hears_nothing();
+    slow.hears_nothing();
+}

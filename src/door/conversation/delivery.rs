@@ -1,5 +1,7 @@
 //! The delivering half of a conversation: from rows and what was handed over to packets for the client.
 
+use std::collections::{HashSet, VecDeque};
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Conversation, Done, ENOUGH, PAGE, complain};
@@ -7,6 +9,31 @@ use crate::broker::{Handed, properties};
 use crate::chat::{Next, Page, Reader, Settled};
 use crate::mqtt::{Outgoing, Properties, Reason, Sent};
 use crate::store::{Kind, StoreError};
+
+/// The rows that went to a client, as many as may matter.
+#[derive(Default)]
+pub(super) struct Lately {
+    rows: HashSet<i64>,
+    order: VecDeque<i64>,
+}
+
+/// More than any client may have in flight.
+const LATELY: usize = 4096;
+
+impl Lately {
+    fn contains(&self, row: i64) -> bool {
+        self.rows.contains(&row)
+    }
+
+    fn insert(&mut self, row: i64) {
+        if self.rows.insert(row) {
+            self.order.push_back(row);
+        }
+        while self.order.len() > LATELY {
+            self.order.pop_front().iter().for_each(|row| _ = self.rows.remove(row));
+        }
+    }
+}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     /// Hands on what was handed over, then fetches what is owed.
@@ -42,8 +69,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         self.more |= page.full;
         self.place = page.reader;
         let mut untaken = Vec::new();
-        for next in page.next {
-            if self.sent.contains(&next.delivery.seq) {
+        let mut page = page.next.into_iter();
+        while let Some(next) = page.next() {
+            if self.sent.contains(next.delivery.seq) {
                 continue;
             }
             match self.send(&next) {
@@ -57,9 +85,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 }
                 Sent::TooLarge => untaken.push(next.settled()),
                 Sent::WindowFull => {
-                    // Read again from here once there is room.
+                    // Read again from here once there is room; what was only told of must be told again.
                     self.place = Reader { cursor: next.delivery.seq - 1 };
                     self.more = true;
+                    let rest = std::iter::once(next).chain(page).map(|next| next.delivery.seq);
+                    if let Some(guest) = &self.guest {
+                        guest.attached.session.tell(rest);
+                    }
                     break;
                 }
             }

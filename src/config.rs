@@ -128,38 +128,45 @@ impl Config {
     /// Checks a text; `path` is for the messages.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
         let mut list = Vec::new();
-        let config = read(text, &mut list);
-        if let Some(config) = &config {
-            config.check(&mut list);
-        }
-        match config {
+        match read(text, &mut list) {
             Some(config) if list.is_empty() => Ok(config),
             _ => Err(Problems { file: path.into(), list }),
         }
     }
+}
 
-    /// What the types cannot say.
-    fn check(&self, list: &mut Vec<Problem>) {
-        let mut say = |what: String| list.push(Problem { at: None, what });
-        if self.appliance.domain.parse::<peer::Domain>().is_err() {
-            say(format!("appliance.domain: {:?} is no domain name", self.appliance.domain));
-        }
-        if self.chat.retention < Span(std::time::Duration::from_secs(3600)) {
-            say("chat.retention: at least \"1h\"".into());
-        }
-        let mail = self.mail.check(&self.appliance.domain);
-        let parts = [
-            self.door.problems(),
-            self.directory.problems(),
-            self.authority.problems(),
-            mail,
-            self.dns.check(),
-        ];
-        parts.into_iter().flatten().for_each(&mut say);
-        if let Err(problems) = acl::Rules::compile(&self.acl) {
-            problems.into_iter().for_each(&mut say);
-        }
+/// What the types cannot say, of every part that could be read, whatever is wrong with the others.
+fn check(parts: &Parts, list: &mut Vec<Problem>) {
+    let mut say = |what: String| list.push(Problem { at: None, what });
+    let domain = parts.appliance.as_ref().map(|appliance| appliance.domain.as_str());
+    if let Some(domain) = domain.filter(|domain| domain.parse::<peer::Domain>().is_err()) {
+        say(format!("appliance.domain: {domain:?} is no domain name"));
     }
+    if parts.chat.as_ref().is_some_and(|chat| chat.retention < Span(std::time::Duration::from_secs(3600))) {
+        say("chat.retention: at least \"1h\"".into());
+    }
+    let told = [
+        parts.door.as_ref().map(door::Config::problems),
+        parts.directory.as_ref().map(directory::Config::problems),
+        parts.authority.as_ref().map(enrollment::Config::problems),
+        parts.mail.as_ref().zip(domain).map(|(mail, domain)| mail.check(domain)),
+        parts.dns.as_ref().map(peer::Config::check),
+        parts.acl.as_ref().and_then(|rules| acl::Rules::compile(rules).err()),
+    ];
+    told.into_iter().flatten().flatten().for_each(&mut say);
+}
+
+/// The sections of a file, each read for itself.
+struct Parts {
+    appliance: Option<Appliance>,
+    door: Option<door::Config>,
+    directory: Option<directory::Config>,
+    authority: Option<enrollment::Config>,
+    mail: Option<outbox::Config>,
+    dns: Option<peer::Config>,
+    chat: Option<Chat>,
+    acl: Option<acl::Config>,
+    log: Option<Log>,
 }
 
 /// The folder where systemd puts credentials (`LoadCredential=`).
@@ -210,25 +217,28 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
     }
     let [appliance, door, directory, authority, mail, dns, chat, acl, log] = sections;
     // Every section is read even if one is wrong, so that all problems are told at once.
-    let appliance = appliance.read(text, list);
-    let door = door.read(text, list);
-    let directory = directory.read(text, list);
-    let authority = authority.read(text, list);
-    let mail = mail.read(text, list);
-    let dns = dns.read(text, list);
-    let chat = chat.read(text, list);
-    let acl = acl.read(text, list);
-    let log = log.read(text, list);
+    let parts = Parts {
+        appliance: appliance.read(text, list),
+        door: door.read(text, list),
+        directory: directory.read(text, list),
+        authority: authority.read(text, list),
+        mail: mail.read(text, list),
+        dns: dns.read(text, list),
+        chat: chat.read(text, list),
+        acl: acl.read(text, list),
+        log: log.read(text, list),
+    };
+    check(&parts, list);
     Some(Config {
-        appliance: appliance?,
-        door: door?,
-        directory: directory?,
-        authority: authority?,
-        mail: mail?,
-        dns: dns?,
-        chat: chat?,
-        acl: acl?,
-        log: log?,
+        appliance: parts.appliance?,
+        door: parts.door?,
+        directory: parts.directory?,
+        authority: parts.authority?,
+        mail: parts.mail?,
+        dns: parts.dns?,
+        chat: parts.chat?,
+        acl: parts.acl?,
+        log: parts.log?,
     })
 }
 
@@ -323,6 +333,16 @@ mod tests {
         let places: Vec<_> = problems.iter().filter_map(|problem| problem.at).map(|(line, _)| line).collect();
         for line in [3, 4, 7, 8, 10, 14] {
             assert!(places.contains(&line), "line {line} is not among {problems:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_section_hides_nothing_of_another() {
+        let text =
+            "[appliance]\ndomian = 1\n[door.mqtt]\nlisten = [\"0.0.0.0:1883\"]\n[chat]\nretention = \"1s\"\n";
+        let problems = check(text);
+        for word in ["domian", "allow_plain", "chat.retention"] {
+            assert!(problems.iter().any(|problem| problem.what.contains(word)), "{word}: {problems:#?}");
         }
     }
 

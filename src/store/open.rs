@@ -1,5 +1,7 @@
 //! Opening the file: pragmas, migrations, and the refusal of a file from the future.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
@@ -39,6 +41,7 @@ pub(crate) enum OpenError {
 
 /// The writing connection, migrated.
 pub(super) fn writer(path: &Path) -> Result<Tx, OpenError> {
+    keep_private(path)?;
     let mut conn = connect(path)?;
     let whose = pragma(&mut conn, "application_id").map_err(|why| unreadable(path, why))?;
     if whose != APPLICATION_ID && whose != 0 {
@@ -59,6 +62,12 @@ pub(super) fn reader(path: &Path) -> Result<View, OpenError> {
     let mut conn = connect(path)?;
     conn.batch_execute("PRAGMA query_only = ON").map_err(|why| unreadable(path, why))?;
     Ok(View { conn })
+}
+
+/// Messages and keys' traces are nobody else's to read; SQLite gives its log the mode of the file.
+fn keep_private(path: &Path) -> Result<(), OpenError> {
+    let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    made.map(drop).map_err(|why| OpenError::Unusable { path: path.into(), why: why.to_string() })
 }
 
 /// A connection that writes nothing of its own: for checkpoints.

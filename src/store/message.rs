@@ -320,3 +320,38 @@ fn parse_kind(kind: i32) -> Result<Kind, StoreError> {
         other => Err(bad_row(format!("a message of kind {other}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_look_ends_with_enough_bytes_and_the_next_goes_on_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db"), 1).unwrap();
+        let now = Timestamp::from_micros(1_000_000);
+        let (first, second) = store
+            .write(move |tx| -> Result<_, StoreError> {
+                for _ in 0..3 {
+                    let message = NewMessage {
+                        kind: Kind::Direct,
+                        author: AccountId::GUEST,
+                        sender: "alice".into(),
+                        address: "bob".into(),
+                        payload: vec![b'x'; 200 * 1024].into(),
+                        properties: None,
+                    };
+                    let placed = tx.append_message(&message, now)?;
+                    tx.put_in_inbox(placed.seq, AccountId::GUEST)?;
+                }
+                let first = tx.inbox_after(AccountId::GUEST, 0, 10)?;
+                let after = first.rows.last().map_or(0, |row| row.seq);
+                Ok((first, tx.inbox_after(AccountId::GUEST, after, 10)?))
+            })
+            .await
+            .unwrap();
+        assert_eq!((first.rows.len(), first.full), (2, true));
+        assert_eq!((second.rows.len(), second.full), (1, false));
+    }
+}

@@ -132,3 +132,20 @@ fn somebody_renamed_in_the_directory_is_the_same_account() {
     town.as_person(&bob).connect().say("to/alice", "new name, same certificate");
     alice.hears("from/robert", "new name, same certificate");
 }
+
+/// Names are unique, so a swap once undid the whole sync at every turn.
+#[test]
+fn two_people_who_swap_their_names_keep_their_ids() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    let id = |name: &str| town.ask(&format!("account show {name}"))["id"].clone();
+    let (alice, bob) = (id("alice"), id("bob"));
+    let rename = |from: String, to: &str| {
+        slapd.modify_ldif(&format!("dn: {from}\nchangetype: modrdn\nnewrdn: uid={to}\ndeleteoldrdn: 1\n"));
+    };
+    rename(slapd.person_dn("alice"), "aside");
+    rename(slapd.person_dn("bob"), "alice");
+    rename(slapd.person_dn("aside"), "bob");
+    town.ask("directory sync");
+    assert_eq!((id("bob"), id("alice")), (alice, bob));
+}

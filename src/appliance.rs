@@ -284,7 +284,9 @@ impl Doors {
     /// The host by which people reach a door: by name where it is open to others.
     fn host(&self, door: &str, domain: &str) -> String {
         match self.addresses().get(door) {
-            Some(address) if address.ip().is_loopback() => "localhost".into(),
+            // By address: a bare system does not know the name `localhost`, and others look for it at ::1 first.
+            Some(SocketAddr::V4(address)) if address.ip().is_loopback() => address.ip().to_string(),
+            Some(SocketAddr::V6(address)) if address.ip().is_loopback() => format!("[{}]", address.ip()),
             _ => domain.to_owned(),
         }
     }

@@ -104,12 +104,13 @@ async fn settle_in(house: &House, dir: &Path, name: &str, display: &str) -> Resu
 async fn introduce(house: &House, dir: &Path) -> Result<()> {
     let (link, _) =
         api::console_link(&house.store, &house.facts.console_url, &Principal::System, time::now()).await?;
-    let port = house.facts.doors.get("mqtts").map_or(8883, SocketAddr::port);
+    let door = house.facts.doors.get("mqtts").context("the demonstration has no MQTT door")?;
+    let (host, port) = (door.ip(), door.port());
     let ca = shell(&dir.join("ca.pem"));
     let as_person = |name: &str| {
         let folder = dir.join("people").join(name);
         let (cert, key) = (shell(&folder.join("cert.pem")), shell(&folder.join("key.pem")));
-        format!("-V 5 -h localhost -p {port} --cafile {ca} --cert {cert} --key {key}")
+        format!("-V 5 -h {host} -p {port} --cafile {ca} --cert {cert} --key {key}")
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nChancery is open. Console (once, within 15 minutes): {link}")?;

@@ -28,7 +28,7 @@ const PAGES: [&str; 9] = [
 fn link(town: &Town) -> String {
     let link = town.ask("admin link")["link"].as_str().expect("a link").to_owned();
     let (door, path) = link.split_once("/link/").expect("a link to the console");
-    assert_eq!(door, format!("https://localhost:{}", town.door("https").port()));
+    assert_eq!(door, format!("https://127.0.0.1:{}", town.door("https").port()));
     format!("/link/{path}")
 }
 
@@ -320,7 +320,7 @@ fn in_a_real_browser_an_admin_enrols_bob_and_his_files_work_in_an_ordinary_clien
     browser.click("main button[type=submit]");
     browser.shows("header", "Signed in as root");
 
-    let console = format!("https://localhost:{}", town.door("https").port());
+    let console = format!("https://127.0.0.1:{}", town.door("https").port());
     browser.open(&format!("{console}/accounts"));
     browser.fill("#account", "bob");
     browser.fill("form[action='/accounts/new'] [name=name]", "Bob Brown");

@@ -84,7 +84,7 @@ fn the_printed_commands_work_when_pasted() {
         }
     }
     assert!(demo.dir.join("ca.pem").exists());
-    assert!(demo.lines.iter().any(|line| line.contains("https://localhost:") && line.contains("/link/")));
+    assert!(demo.lines.iter().any(|line| line.contains("https://127.0.0.1:") && line.contains("/link/")));
     for door in ["mqtt", "mqtts", "https", "http"] {
         let address = demo.ready["doors"][door].as_str().unwrap_or_default();
         assert!(address.starts_with("127.0.0.1:"), "{door} is at {address:?}");

@@ -1,6 +1,6 @@
 //! MQTT semantics: who has which session, what it subscribed to, and which bell to ring.
 //!
-//! The broker knows sessions and filters and nothing of people or chat. Durable sessions live in the store; what is
+//! The broker knows sessions and filters and nothing of people; of chat only which filters select nothing else. Durable sessions live in the store; what is
 //! here is their picture in memory, read at start, plus what only live connections have: a bell, a hand for what is
 //! owed to nobody, and the line on which to tell a connection that it is over.
 

@@ -49,7 +49,8 @@ pub(crate) struct Settled {
     pub(crate) seq: i64,
     pub(crate) id: MessageId,
     pub(crate) author: AccountId,
-    pub(crate) kind: Kind,
+    /// Whether an inbox row ends its waiting with it.
+    pub(crate) in_inbox: bool,
 }
 
 /// What the house itself says of a chat message, as MQTT 5 user properties.
@@ -68,7 +69,8 @@ impl Next {
     /// What to settle when the client has taken it.
     pub(crate) fn settled(&self) -> Settled {
         let Delivery { seq, id, message, .. } = &self.delivery;
-        Settled { seq: *seq, id: *id, author: message.author, kind: message.kind }
+        let in_inbox = matches!(message.kind, Kind::Direct | Kind::Room);
+        Settled { seq: *seq, id: *id, author: message.author, in_inbox }
     }
 }
 
@@ -128,8 +130,7 @@ impl Chat {
                     if durable {
                         tx.take_from_queue(id, one.seq)?;
                     }
-                    let chat = matches!(one.kind, Kind::Direct | Kind::Room);
-                    if chat && tx.mark_delivered(one.seq, account)? && one.author != account {
+                    if one.in_inbox && tx.mark_delivered(one.seq, account)? && one.author != account {
                         let receipt =
                             Receipt { id: one.id, author: one.author, word: receipts::DELIVERED.to_owned() };
                         receipts::queue(tx, &broker, &receipt, now)?;

@@ -12,6 +12,7 @@ use super::acl::Right;
 use super::{Chat, inbox, receipts};
 use crate::broker::{Broker, Handed, Session, properties};
 use crate::dialect::plain::{self, Address};
+use crate::directory::Directory;
 use crate::id::{AccountId, MessageId};
 use crate::mqtt::{Properties, Publish, Qos, Reason, TopicName};
 use crate::principal::Principal;
@@ -319,17 +320,16 @@ impl Chat {
 
     /// Who acts, with the name and groups of this moment; `None` when they may not act any more.
     fn still(&self, who: &Principal) -> Option<Principal> {
-        let Some(id) = who.account().filter(|id| *id != AccountId::GUEST) else { return Some(who.clone()) };
-        let account = self.directory.by_id(id).filter(|account| account.disabled().is_none())?;
-        Some(crate::directory::Directory::principal(&account))
+        who.account().map_or_else(|| Some(who.clone()), |account| self.principal_of(account))
     }
 
-    /// The principal behind a session.
-    pub(super) fn principal_of(&self, account: AccountId) -> Option<Principal> {
+    /// The principal behind a session; `None` when the account may not act any more.
+    fn principal_of(&self, account: AccountId) -> Option<Principal> {
         if account == AccountId::GUEST {
             return Some(Principal::Guest);
         }
-        self.directory.by_id(account).map(|account| crate::directory::Directory::principal(&account))
+        let account = self.directory.by_id(account).filter(|account| account.disabled().is_none())?;
+        Some(Directory::principal(&account))
     }
 }
 

@@ -87,10 +87,8 @@ pub(crate) enum StoreError {
 
 impl From<diesel::result::Error> for StoreError {
     fn from(error: diesel::result::Error) -> Self {
-        let text = error.to_string();
-        if text.contains("database or disk is full")
-            || text.contains("disk I/O error") && text.contains("full")
-        {
+        // SQLITE_FULL has no kind of its own in diesel.
+        if error.to_string().contains("database or disk is full") {
             return StoreError::Full;
         }
         StoreError::Database(error)

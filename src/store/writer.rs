@@ -17,7 +17,11 @@ const BACKLOG: usize = 8192;
 const BATCH: usize = 1024;
 
 /// A unit of work together with the way to answer its caller.
-pub(crate) struct Job(Box<dyn FnOnce(&mut Tx) -> Ran + Send>);
+///
+/// Without a transaction it is not run, and only answered.
+pub(crate) struct Job(Box<Run>);
+
+type Run = dyn FnOnce(Option<&mut Tx>) -> Ran + Send;
 
 /// What running left to do: whether the unit is to be kept, and the answer to give once its fate is known.
 struct Ran {
@@ -35,14 +39,11 @@ impl Job {
         E: From<StoreError> + Send + 'static,
     {
         Job(Box::new(move |tx| {
-            let result = work(tx);
+            let result = tx.map_or_else(|| Err(E::from(StoreError::Closed)), work);
             let keep = result.is_ok();
             let answer = move |committed: Result<(), StoreError>| {
                 // A caller that went away hears nothing; its unit stands all the same.
-                let _ = answer.send(match committed {
-                    Ok(()) => result,
-                    Err(error) => Err(E::from(error)),
-                });
+                let _ = answer.send(committed.map_err(E::from).and(result));
             };
             Ran { keep, answer: Box::new(answer) }
         }))
@@ -102,7 +103,7 @@ fn run_all(
     let mut broken = begun.err();
     for job in jobs.by_ref() {
         if broken.is_some() {
-            answers.push(unstarted(job));
+            answers.push((job.0)(None).answer);
             continue;
         }
         match run_one(tx, job, answers) {
@@ -118,15 +119,8 @@ fn run_all(
 
 fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
     tx.view.conn.batch_execute("SAVEPOINT unit")?;
-    let ran = (job.0)(tx);
+    let ran = (job.0)(Some(tx));
     answers.push(ran.answer);
     let end = if ran.keep { "RELEASE unit" } else { "ROLLBACK TO unit; RELEASE unit" };
     Ok(tx.view.conn.batch_execute(end)?)
-}
-
-/// The answer of a job that was never run because its transaction had already failed.
-fn unstarted(job: Job) -> Answer {
-    // Dropping the job drops its sender, and the caller hears `Closed`; nothing to say here.
-    drop(job);
-    Box::new(|_| {})
 }

@@ -8,7 +8,7 @@ use super::{Conversation, Done, ENOUGH, PAGE, complain};
 use crate::broker::{Handed, properties};
 use crate::chat::{Next, Page, Reader, Settled};
 use crate::mqtt::{Outgoing, Properties, Reason, Sent};
-use crate::store::{Kind, StoreError};
+use crate::store::StoreError;
 
 /// The rows that went to a client, as many as may matter.
 #[derive(Default)]
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             }
         }
         // To the protocol a packet that the client cannot read counts as sent; the inbox keeps it for other devices.
-        untaken.iter_mut().for_each(|one: &mut Settled| one.kind = Kind::Topic);
+        untaken.iter_mut().for_each(|one: &mut Settled| one.in_inbox = false);
         self.settle(untaken);
         if std::mem::take(&mut self.anew) {
             self.read_anew();

@@ -37,6 +37,8 @@ use duties::Duties;
 
 /// The file in the state directory that holds everything.
 const STORE: &str = "chancery.db";
+/// The folder beside it with the journal.
+const JOURNAL: &str = "journal";
 /// How long a browser's handshake may take.
 const WEB_HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long open connections may take to say goodbye.
@@ -97,7 +99,7 @@ impl Appliance {
         let state = &config.appliance.state_dir;
         let lock = lock(state)?;
         let store = Store::open(&state.join(STORE), readers())?;
-        let broker = Broker::open(store.clone(), now).await?;
+        let broker = Broker::open(store.clone(), &state.join(JOURNAL), config.broker.clone(), now).await?;
         let credentials = config::credentials();
         let ldap = match (config.directory.kind, &config.directory.ldap) {
             (DirectoryKind::Ldap, Some(settings)) => Some(Ldap::open(settings, credentials.as_deref())?),
@@ -107,6 +109,8 @@ impl Appliance {
         let rules = acl::Rules::compile(&config.acl).map_err(sentences)?;
         let domain = &config.appliance.domain;
         let chat = Chat::new(store.clone(), broker.clone(), directory.clone(), rules, domain);
+
+        chat.wills_of_the_lost();
 
         let doors = Doors::bind(&config.door)?;
         let http_base = http_base(&config, &doors)?;
@@ -218,6 +222,7 @@ impl Appliance {
             limits: Limits {
                 max_packet: limits.packet,
                 receive_maximum: limits.receive_maximum,
+                topic_aliases: limits.topic_aliases,
                 connect_timeout: limits.connect_timeout.0,
             },
         });

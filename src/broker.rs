@@ -1,36 +1,64 @@
-//! MQTT semantics: who has which session, what it subscribed to, and which bell to ring.
+//! MQTT semantics: who has which session, what it subscribed to, what it is owed, and which bell to ring.
 //!
-//! The broker knows sessions and filters and nothing of people; of chat only which filters select nothing else. Durable sessions live in the store; what is
-//! here is their picture in memory, read at start, plus what only live connections have: a bell, a hand for what is
-//! owed to nobody, and the line on which to tell a connection that it is over.
+//! The broker knows sessions and filters and nothing of people; of chat only which filters select nothing else. What
+//! must be there again after a crash lies in the journal: durable sessions with their subscriptions and queues, and
+//! retained messages. Here is their picture in memory, read at start, plus what only live connections have.
 
+mod bell;
+mod config;
+mod connections;
+mod keep;
+mod owed;
+mod parcel;
 pub(crate) mod properties;
+mod queue;
+mod retained;
 mod session;
 mod topics;
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub(crate) use session::{Attached, Ending, Handed, Live, Matched, NewSubscription, Session};
-use topics::Topics;
+use tokio::sync::oneshot;
 
-use crate::id::AccountId;
-use crate::mqtt::{Reason, TopicFilter, TopicName};
-use crate::store::{Store, StoreError, Tx};
+pub(crate) use bell::Bell;
+pub(crate) use config::Config;
+pub(crate) use parcel::{Body, Identifiers, Parcel, Retain, Run};
+pub(crate) use queue::{QueueLimits, Sending, Step};
+pub(crate) use session::{Attached, Live, Matched, Session, Subscribed};
+pub(crate) use topics::{Route, Routes};
+
+use crate::id::{AccountId, SessionId};
+use crate::journal::{Journal, JournalError, Records};
+use crate::mqtt::{Reason, TopicFilter, TopicName, Will};
+use crate::store::Store;
 use crate::time::Timestamp;
+use retained::Retained;
+use topics::Topics;
 
 /// Cheap handle on all sessions.
 #[derive(Clone)]
-pub(crate) struct Broker {
+pub(crate) struct Broker(Arc<Inner>);
+
+struct Inner {
     store: Store,
-    sessions: Arc<RwLock<Sessions>>,
+    journal: Journal,
+    config: Config,
+    sessions: RwLock<Sessions>,
+    retained: RwLock<Retained>,
+    epoch: AtomicU64,
 }
+
+/// A commit on its way.
+pub(crate) type Committing = oneshot::Receiver<Result<(), JournalError>>;
 
 #[derive(Default)]
 struct Sessions {
     /// Client ids are each account's own namespace.
-    by_client: HashMap<(AccountId, Arc<str>), Arc<Session>>,
-    by_account: HashMap<AccountId, Vec<Arc<Session>>>,
+    by_account: HashMap<AccountId, HashMap<Arc<str>, Arc<Session>>>,
+    by_id: HashMap<SessionId, Arc<Session>>,
     topics: Topics,
 }
 
@@ -41,138 +69,83 @@ pub(crate) struct Hello {
     pub(crate) clean_start: bool,
     /// Seconds the session outlives the connection; 0 = not at all.
     pub(crate) expiry: u32,
+    pub(crate) will: Option<Will>,
     pub(crate) live: Live,
 }
 
 impl Broker {
-    /// Reads the durable sessions; none of them has a connection yet.
-    pub(crate) async fn open(store: Store, now: Timestamp) -> Result<Self, StoreError> {
-        let stored = store.read(|view| view.sessions()).await?;
-        let mut sessions = Sessions::default();
-        for row in stored {
-            sessions.add(Arc::new(Session::from_store(row, now)));
-        }
-        Ok(Self { store, sessions: Arc::new(RwLock::new(sessions)) })
-    }
-
-    /// Gives a connection its session: the one it had, or a new one. A connection that held it before is told that
-    /// it was taken over (MQTT 5 §3.1.4-3).
-    pub(crate) async fn attach(&self, hello: Hello, now: Timestamp) -> Result<Attached, StoreError> {
-        let known = self.read().by_client.get(&(hello.account, hello.client_id.clone())).cloned();
-        if let Some(known) = known {
-            known.hand_over(Reason::SessionTakenOver).await;
-        }
-        let expiry = hello.expiry;
-        let (attached, gone) = self.seat(hello, now);
-        if let Err(error) = self.keep(&attached.session, gone, expiry, now).await {
-            attached.session.detach(attached.generation, None, now);
-            attached.session.given_back();
-            if !attached.present {
-                self.write().remove(&attached.session);
-            }
-            return Err(error);
-        }
-        Ok(attached)
-    }
-
-    /// Decides under one lock which session it is: others may have come while somebody was waited for. Gives the
-    /// durable session that had to go.
-    fn seat(&self, hello: Hello, now: Timestamp) -> (Attached, Option<Arc<Session>>) {
-        let mut sessions = self.write();
-        let known = sessions.by_client.get(&(hello.account, hello.client_id.clone())).cloned();
-        if let Some(known) = &known {
-            known.end(Reason::SessionTakenOver);
-        }
-        let resumable =
-            |known: &Arc<Session>| !hello.clean_start && known.is_durable() && !known.is_expired(now);
-        let (session, present, gone) = match known {
-            Some(known) if resumable(&known) => (known, true, None),
-            gone => {
-                gone.iter().for_each(|gone| sessions.remove(gone));
-                let session = Arc::new(Session::new(&hello, now));
-                sessions.add(session.clone());
-                (session, false, gone.filter(|gone| gone.is_durable()))
-            }
-        };
-        (session.attach(hello.live, hello.expiry, present), gone)
-    }
-
-    /// Brings the disk to what memory decided. Nothing is written for a session that another has replaced by now.
-    async fn keep(
-        &self,
-        session: &Arc<Session>,
-        gone: Option<Arc<Session>>,
-        expiry: u32,
+    /// Takes up the durable sessions and retained messages; none of the sessions has a connection yet.
+    pub(crate) async fn open(
+        store: Store,
+        folder: &Path,
+        config: Config,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if gone.is_none() && expiry == 0 {
-            return Ok(());
+    ) -> anyhow::Result<Self> {
+        let (journal, found) = Journal::open(folder, config.journal())?;
+        let (mut sessions, mut retained) = (Sessions::default(), Retained::default());
+        for one in found.sessions {
+            sessions.add(Arc::new(Session::found(one, now)));
         }
-        let (this, session) = (self.clone(), session.clone());
-        let unit = move |tx: &mut Tx| -> Result<(), StoreError> {
-            gone.iter().try_for_each(|gone| tx.drop_session(gone.id))?;
-            if expiry > 0 && this.holds(&session) {
-                tx.open_session(session.id, session.account, &session.client_id, expiry, now)?;
-            }
-            Ok(())
-        };
-        self.store.write(unit).await
+        found.retained.into_iter().for_each(|(message, kept)| retained.set(Arc::new(message), kept));
+        let known: Vec<SessionId> = sessions.by_id.keys().copied().collect();
+        store.write(move |tx| tx.keep_queues_of(&known)).await?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            journal,
+            config,
+            sessions: RwLock::new(sessions),
+            retained: RwLock::new(retained),
+            epoch: AtomicU64::new(0),
+        })))
     }
 
-    /// A connection is over. The session stays for its expiry, or goes.
-    pub(crate) async fn detach(
-        &self,
-        attached: &Attached,
-        expiry: Option<u32>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let session = attached.session.clone();
-        if !session.detach(attached.generation, expiry, now) {
-            return Ok(()); // Somebody else holds it by now.
-        }
-        let expiry = session.expiry();
-        let written = match expiry == 0 || !self.holds(&session) {
-            true => self.forget(&session).await,
-            false => {
-                let session = session.clone();
-                let end = move |tx: &mut Tx| match session.is_live() {
-                    true => Ok(()), // Its client is back already.
-                    false => tx.end_session(session.id, expiry, now),
-                };
-                self.store.write(end).await
-            }
-        };
-        session.given_back();
-        written
+    /// Bounds of each session's queue.
+    pub(crate) fn limits(&self) -> &QueueLimits {
+        &self.0.config.queue
     }
 
-    /// Whether this session is the one of its client id; another may have replaced it.
-    fn holds(&self, session: &Session) -> bool {
-        let key = (session.account, session.client_id.clone());
-        self.read().by_client.get(&key).is_some_and(|held| held.id == session.id)
+    /// The broker's part of the configuration.
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
     }
 
-    /// Adds subscriptions, durable ones on disk.
+    /// Counts changes of whatever decides where a message goes: what was found under an earlier number must be looked
+    /// up again.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::Acquire)
+    }
+
+    /// Subscriptions, people or rules have changed.
+    pub(crate) fn turn(&self) {
+        self.0.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    // --- subscriptions ---
+
+    /// Adds subscriptions, durable ones on disk; says for each whether it is new.
     pub(crate) async fn subscribe(
         &self,
         session: &Arc<Session>,
-        new: Vec<NewSubscription>,
-    ) -> Result<(), StoreError> {
+        new: &[Subscribed],
+    ) -> Result<Vec<bool>, JournalError> {
         if !self.holds(session) {
-            return Ok(()); // Its connection has been told to end.
+            return Ok(vec![false; new.len()]); // Its connection has been told to end.
         }
-        {
+        let fresh = {
             let mut sessions = self.write();
-            for subscription in &new {
-                sessions.topics.add(session, subscription);
-                session.subscribe(subscription.clone());
-            }
-        }
+            let mut add = |one: &Subscribed| {
+                sessions.topics.add(session, one);
+                session.subscribe(one.clone())
+            };
+            new.iter().map(&mut add).collect()
+        };
+        self.turn();
         if session.is_durable() {
-            let (id, rows) = (session.id, new.iter().map(NewSubscription::stored).collect::<Vec<_>>());
-            self.store.write(move |tx| rows.iter().try_for_each(|row| tx.put_subscription(id, row))).await?;
+            let mut records = Records::new();
+            new.iter().for_each(|one| records.subscribed(session.id, &one.kept()));
+            self.commit(records).await?;
         }
-        Ok(())
+        Ok(fresh)
     }
 
     /// Removes subscriptions; says for each filter whether there was one.
@@ -180,65 +153,70 @@ impl Broker {
         &self,
         session: &Arc<Session>,
         filters: &[String],
-    ) -> Result<Vec<bool>, StoreError> {
+    ) -> Result<Vec<bool>, JournalError> {
         let existed: Vec<bool> = {
             let mut sessions = self.write();
-            filters
-                .iter()
-                .map(|filter| {
-                    sessions.topics.remove(session.id, filter);
-                    session.unsubscribe(filter)
-                })
-                .collect()
+            let mut remove = |filter: &String| {
+                if let Ok(parsed) = TopicFilter::parse(filter) {
+                    sessions.topics.remove(session.id, &parsed);
+                }
+                session.unsubscribe(filter)
+            };
+            filters.iter().map(&mut remove).collect()
         };
+        self.turn();
         if session.is_durable() {
-            let (id, filters) = (session.id, filters.to_vec());
-            self.store
-                .write(move |tx| filters.iter().try_for_each(|filter| tx.drop_subscription(id, filter)))
-                .await?;
+            let mut records = Records::new();
+            filters.iter().for_each(|filter| records.unsubscribed(session.id, filter));
+            self.commit(records).await?;
         }
         Ok(existed)
     }
 
+    /// Where messages on a plain topic go: to the sessions that subscribed and `may` read it.
+    pub(crate) fn routes(&self, topic: &TopicName, may: impl Fn(&Session) -> bool) -> Routes {
+        self.read().topics.routes(topic, may)
+    }
+
+    // --- looking ---
+
     /// The sessions of an account.
     pub(crate) fn of(&self, account: AccountId) -> Vec<Arc<Session>> {
-        self.read().by_account.get(&account).cloned().unwrap_or_default()
+        self.read().by_account.get(&account).map(|mine| mine.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many sessions an account has.
+    pub(crate) fn count_of(&self, account: AccountId) -> usize {
+        self.read().by_account.get(&account).map_or(0, HashMap::len)
+    }
+
+    /// One session.
+    pub(crate) fn by_id(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.read().by_id.get(&id).cloned()
     }
 
     /// Every session, for the console.
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
-        self.read().by_client.values().cloned().collect()
-    }
-
-    /// The sessions subscribed to a plain topic, each once with the best of its matching subscriptions.
-    pub(crate) fn subscribers(&self, topic: &TopicName) -> Vec<(Arc<Session>, Matched)> {
-        self.read().topics.matching(topic)
+        self.read().by_id.values().cloned().collect()
     }
 
     /// Whether the account has a live connection.
     pub(crate) fn is_online(&self, account: AccountId) -> bool {
-        self.read().by_account.get(&account).is_some_and(|sessions| sessions.iter().any(|s| s.is_live()))
+        self.read().by_account.get(&account).is_some_and(|mine| mine.values().any(|one| one.is_live()))
     }
 
     /// The accounts that have a live connection.
     pub(crate) fn online(&self) -> Vec<AccountId> {
         let sessions = self.read();
-        let live = |sessions: &Vec<Arc<Session>>| sessions.iter().any(|session| session.is_live());
-        sessions
-            .by_account
-            .iter()
-            .filter(|(_, sessions)| live(sessions))
-            .map(|(account, _)| *account)
-            .collect()
+        let live = |mine: &HashMap<_, Arc<Session>>| mine.values().any(|session| session.is_live());
+        sessions.by_account.iter().filter(|(_, mine)| live(mine)).map(|(account, _)| *account).collect()
     }
 
-    /// Wakes every live session of an account: there is something to read, this row if one is named.
+    /// Wakes every live session of an account: there are rows to read, this one if one is named.
     pub(crate) fn ring(&self, account: AccountId, row: Option<i64>) {
-        if let Some(sessions) = self.read().by_account.get(&account) {
-            for session in sessions {
-                session.tell(row);
-                session.bell.notify_one();
-            }
+        for session in self.of(account) {
+            session.tell(row);
+            session.ring_rows();
         }
     }
 
@@ -248,71 +226,41 @@ impl Broker {
         sessions.iter().filter(|session| chosen(session) && session.end(reason)).count()
     }
 
-    /// Drops durable sessions whose time is over.
-    pub(crate) async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let over: Vec<_> = {
-            let mut sessions = self.write();
-            let over: Vec<_> =
-                sessions.by_client.values().filter(|held| held.is_expired(now)).cloned().collect();
-            over.iter().for_each(|gone| sessions.remove(gone));
-            over
-        };
-        let count = over.len();
-        if count > 0 {
-            self.store.write(move |tx| over.iter().try_for_each(|gone| tx.drop_session(gone.id))).await?;
-        }
-        Ok(count)
-    }
-
-    /// Takes a session out of memory and, if it was durable, off the disk with its queue.
-    async fn forget(&self, session: &Arc<Session>) -> Result<(), StoreError> {
-        self.write().remove(session);
-        if !session.is_durable() {
-            return Ok(());
-        }
-        let id = session.id;
-        self.store.write(move |tx| tx.drop_session(id)).await
-    }
-
     fn read(&self) -> RwLockReadGuard<'_, Sessions> {
-        self.sessions.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.sessions.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Sessions> {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.sessions.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sessions {
+    fn named(&self, hello: &Hello) -> Option<Arc<Session>> {
+        self.by_account.get(&hello.account)?.get(&hello.client_id).cloned()
+    }
+
     fn add(&mut self, session: Arc<Session>) {
         for subscription in session.subscriptions() {
             self.topics.add(&session, &subscription);
         }
-        self.by_account.entry(session.account).or_default().push(session.clone());
-        self.by_client.insert((session.account, session.client_id.clone()), session);
+        let mine = self.by_account.entry(session.account).or_default();
+        mine.insert(session.client_id.clone(), session.clone());
+        self.by_id.insert(session.id, session);
     }
 
     /// Takes out exactly this session: another may have its client id by now.
     fn remove(&mut self, gone: &Session) {
-        let key = (gone.account, gone.client_id.clone());
-        if self.by_client.get(&key).is_some_and(|held| held.id == gone.id) {
-            self.by_client.remove(&key);
-        }
+        self.by_id.remove(&gone.id);
         for subscription in gone.subscriptions() {
-            self.topics.remove(gone.id, subscription.filter.path());
+            self.topics.remove(gone.id, &subscription.filter);
         }
-        if let Some(mine) = self.by_account.get_mut(&gone.account) {
-            mine.retain(|session| session.id != gone.id);
-            if mine.is_empty() {
-                self.by_account.remove(&gone.account);
-            }
+        let Some(mine) = self.by_account.get_mut(&gone.account) else { return };
+        if mine.get(&gone.client_id).is_some_and(|held| held.id == gone.id) {
+            mine.remove(&gone.client_id);
+        }
+        if mine.is_empty() {
+            self.by_account.remove(&gone.account);
         }
     }
-}
-
-/// Whether a filter text is one that sessions can hold; used when rows come back from disk.
-fn parse_stored(filter: &str) -> Option<TopicFilter> {
-    TopicFilter::parse(filter)
-        .inspect_err(|_| tracing::error!(filter, "a stored filter is not valid and is skipped"))
-        .ok()
 }

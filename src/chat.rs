@@ -1,21 +1,26 @@
 //! Chat: what people may say to whom, and what they are owed.
 //!
-//! `publish` is how a message enters the house and `inbox` how it reaches a session; `receipts`, `presence` and
-//! `rooms` are what their names say; `acl` is the one place that says who may do what.
+//! `publish` is how a message enters the house and `inbox` how it reaches a session; `relay` passes on what goes to
+//! plain topics; `receipts`, `presence` and `rooms` are what their names say; `acl` is the one place that says who
+//! may do what, and `rights` what that means for one client now.
 
 pub(crate) mod acl;
 mod inbox;
 mod presence;
 mod publish;
 mod receipts;
+mod relay;
+mod rights;
 mod rooms;
 mod subscribe;
+mod wills;
 
 use std::sync::Arc;
 
 pub(crate) use inbox::{Next, Page, Reader, Settled};
 pub(crate) use publish::{Letter, Refusal};
 pub(crate) use receipts::{MAILED, Receipt};
+pub(crate) use relay::{Relayed, Tracks};
 pub(crate) use rooms::RoomRefused;
 
 use crate::broker::Broker;
@@ -28,7 +33,7 @@ pub(crate) struct Chat {
     store: Store,
     broker: Broker,
     directory: Directory,
-    rules: Arc<acl::Rules>,
+    compiled: Arc<rights::Compiled>,
     /// The house's own domain.
     domain: Arc<str>,
 }
@@ -41,6 +46,6 @@ impl Chat {
         rules: acl::Rules,
         domain: &str,
     ) -> Self {
-        Self { store, broker, directory, rules: Arc::new(rules), domain: domain.into() }
+        Self { store, broker, directory, compiled: Arc::new(rights::Compiled::new(rules)), domain: domain.into() }
     }
 }

@@ -14,7 +14,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::chat::acl;
 use crate::time::Span;
-use crate::{directory, door, enrollment, outbox, peer};
+use crate::{broker, directory, door, enrollment, outbox, peer};
 
 /// Where the packages put it.
 pub(crate) const DEFAULT_PATH: &str = "/etc/chancery/chancery.toml";
@@ -26,6 +26,7 @@ pub(crate) const DEFAULT_TEXT: &str = include_str!("../packaging/chancery.toml")
 pub(crate) struct Config {
     pub(crate) appliance: Appliance,
     pub(crate) door: door::Config,
+    pub(crate) broker: broker::Config,
     pub(crate) directory: directory::Config,
     pub(crate) authority: enrollment::Config,
     pub(crate) mail: outbox::Config,
@@ -147,6 +148,7 @@ fn check(parts: &Parts, list: &mut Vec<Problem>) {
     }
     let told = [
         parts.door.as_ref().map(door::Config::problems),
+        parts.broker.as_ref().map(broker::Config::problems),
         parts.directory.as_ref().map(directory::Config::problems),
         parts.authority.as_ref().map(enrollment::Config::problems),
         parts.mail.as_ref().zip(domain).map(|(mail, domain)| mail.check(domain)),
@@ -164,6 +166,7 @@ struct Parts {
     authority: Option<enrollment::Config>,
     mail: Option<outbox::Config>,
     dns: Option<peer::Config>,
+    broker: Option<broker::Config>,
     chat: Option<Chat>,
     acl: Option<acl::Config>,
     log: Option<Log>,
@@ -209,13 +212,13 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
     let file = file.get_mut();
     let mut part = |name: &str| Section { name: name.to_owned(), value: take(file, name) };
     let sections =
-        ["appliance", "door", "directory", "authority", "mail", "dns", "chat", "acl", "log"].map(&mut part);
+        ["appliance", "door", "broker", "directory", "authority", "mail", "dns", "chat", "acl", "log"].map(&mut part);
     let known = sections.iter().map(|section| section.name.clone()).collect::<Vec<_>>().join(", ");
     for key in file.keys() {
         let what = format!("[{}] is not known; there are {known}", key.get_ref());
         list.push(Problem { at: Some(place(text, &key.span())), what });
     }
-    let [appliance, door, directory, authority, mail, dns, chat, acl, log] = sections;
+    let [appliance, door, broker, directory, authority, mail, dns, chat, acl, log] = sections;
     // Every section is read even if one is wrong, so that all problems are told at once.
     let parts = Parts {
         appliance: appliance.read(text, list),
@@ -224,6 +227,7 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
         authority: authority.read(text, list),
         mail: mail.read(text, list),
         dns: dns.read(text, list),
+        broker: broker.read(text, list),
         chat: chat.read(text, list),
         acl: acl.read(text, list),
         log: log.read(text, list),
@@ -236,6 +240,7 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
         authority: parts.authority?,
         mail: parts.mail?,
         dns: parts.dns?,
+        broker: parts.broker?,
         chat: parts.chat?,
         acl: parts.acl?,
         log: parts.log?,

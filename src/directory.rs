@@ -339,6 +339,8 @@ impl Directory {
             people.by_name.insert(account.name.clone(), account);
         }
         self.people.store(Arc::new(people));
+        // Rights follow the directory: whatever was compiled from it is compiled again.
+        self.broker.turn();
         Ok(())
     }
 }

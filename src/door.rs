@@ -59,8 +59,10 @@ pub(crate) struct Plain {
 pub(crate) struct LimitsConfig {
     /// Bytes of the largest MQTT packet.
     pub(crate) packet: usize,
-    /// QoS 1 messages in flight, in each direction.
+    /// Messages in flight with QoS 1 and 2, in each direction.
     pub(crate) receive_maximum: u16,
+    /// Topic aliases of one client, in each direction.
+    pub(crate) topic_aliases: u16,
     /// Connections at each MQTT door.
     pub(crate) connections: usize,
     /// How long a client may take from the handshake to CONNECT.
@@ -72,6 +74,7 @@ impl Default for LimitsConfig {
         Self {
             packet: 1 << 20,
             receive_maximum: 1024,
+            topic_aliases: 32,
             connections: 50_000,
             connect_timeout: crate::time::Span(std::time::Duration::from_secs(10)),
         }
@@ -101,8 +104,8 @@ impl Config {
         if self.limits.connect_timeout.0.is_zero() {
             problems.push("door.limits.connect_timeout: longer than \"0s\"".into());
         }
-        if self.limits.receive_maximum == 0 {
-            problems.push("door.limits.receive_maximum: at least 1".into());
+        if self.limits.receive_maximum == 0 || self.limits.receive_maximum > 16_384 {
+            problems.push("door.limits.receive_maximum: between 1 and 16384".into());
         }
         problems
     }

@@ -33,6 +33,8 @@ mod directory;
 mod broker;
 /// How the outside names things. Dialects translate, they decide nothing.
 mod dialect;
+/// What durable sessions are owed on plain topics, and what is retained: a log with group commit.
+mod journal;
 /// The protocol machine: packets, topics, one connection. No sockets, no clock.
 mod mqtt;
 /// Store and Tx; one file per noun; migrations. The only SQL in the house.

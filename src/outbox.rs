@@ -158,7 +158,7 @@ impl Outbox {
         tracing::debug!(envelope.id = %trip.envelope.id, state = ending.state.as_str(), "an envelope was tried");
         let chat = self.chat.clone();
         let receipts = self.store.write(move |tx| trip::settle(tx, &chat, &trip, &ending, now)).await?;
-        self.chat.tell(&receipts);
+        self.chat.tell(&receipts, now);
         Ok(())
     }
 

@@ -118,7 +118,7 @@ fn view(house: &House, session: &Session, queued: i64) -> SessionView {
         account,
         client_id: session.client_id.to_string(),
         state: if door.is_some() { "live" } else { "waiting" },
-        queued,
+        queued: queued + session.owed() as i64,
         door,
         protocol,
         address: address.map(|address| address.to_string()),

@@ -52,7 +52,12 @@ impl Duties {
     async fn often(&self) -> Result<()> {
         let now = time::now();
         sd_notify::notify(&[NotifyState::Watchdog])?;
-        self.house.broker.expire(now).await?;
+        self.house.broker.expire(now);
+        let broker = self.house.broker.clone();
+        tokio::task::spawn_blocking(move || -> Result<()> {
+            while broker.sweep(now)? {}
+            Ok(())
+        }).await??;
         self.house.enrollment.renew_crl_if_due(now).await;
         Ok(())
     }

@@ -1,52 +1,54 @@
-//! One MQTT session's state in memory: its subscriptions and, while it is connected, its live side.
+//! One MQTT session's state in memory: its subscriptions, its queue and, while it is connected, its live side.
+
+mod subscribed;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
-use super::{Hello, parse_stored};
-use crate::dialect::plain;
+pub(super) use subscribed::matched;
+pub(crate) use subscribed::{Matched, Subscribed};
+
+use super::Hello;
+use super::bell::Bell;
+use super::queue::{Due, Queue, Stage};
 use crate::id::{AccountId, SessionId};
-use crate::mqtt::{Properties, Qos, Reason, TopicFilter, TopicName, Version};
-use crate::store::{StoredSession, StoredSubscription};
+use crate::journal::{FoundSession, Message, SessionState};
+use crate::mqtt::{Reason, Version, Will};
 use crate::time::Timestamp;
+use subscribed::identifiers;
 
 /// How long a connection may take to give its session to the next.
 const HAND_OVER: Duration = Duration::from_secs(2);
-/// How much one connection may be handed before the oldest goes: these are owed to nobody.
-const HAND: usize = 1000;
-/// And this many bytes.
-const HAND_BYTES: usize = 4 << 20;
-
 /// A session, live or waiting for its client.
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) account: AccountId,
     pub(crate) client_id: Arc<str>,
     pub(crate) created_at: Timestamp,
-    /// Rung when there may be something to read.
-    pub(crate) bell: Notify,
-    /// Rung when a connection has given the session back.
+    /// Rung when a connection has given the session back, and when the session is gone.
     left: Notify,
     state: Mutex<State>,
 }
 
 struct State {
     expiry: u32,
-    stored: bool,
+    durable: bool,
+    gone: bool,
     ended_at: Option<Timestamp>,
     generation: u64,
-    subscriptions: Vec<NewSubscription>,
-    live: Option<Live>,
-    hand: VecDeque<Handed>,
-    /// Bytes in the hand.
-    held: usize,
-    /// Rows of the inbox that came while the session was there.
+    subscriptions: Vec<Subscribed>,
+    live: Option<Box<Live>>,
+    queue: Queue,
+    /// Rows of the inbox that came while a passing session was there.
     told: VecDeque<i64>,
+    /// QoS 2 messages that came and whose identifiers the client has not released.
+    received: Vec<u16>,
+    will: Option<Box<Will>>,
 }
 
 /// What only a connected session has.
@@ -57,14 +59,11 @@ pub(crate) struct Live {
     pub(crate) version: Version,
     pub(crate) door: &'static str,
     pub(crate) since: Timestamp,
-    /// The line on which the connection hears that it is over; taken when used.
-    pub(crate) ending: Option<oneshot::Sender<Reason>>,
+    pub(crate) bell: Arc<Bell>,
 }
 
-/// The other end of that line.
-pub(crate) type Ending = oneshot::Receiver<Reason>;
-
 /// A session given to a connection.
+#[derive(Clone)]
 pub(crate) struct Attached {
     pub(crate) session: Arc<Session>,
     /// Whether it had existed before.
@@ -72,108 +71,47 @@ pub(crate) struct Attached {
     pub(super) generation: u64,
 }
 
-/// A subscription of a session.
-#[derive(Clone, Debug)]
-pub(crate) struct NewSubscription {
-    pub(crate) filter: TopicFilter,
-    pub(crate) qos: Qos,
-    pub(crate) no_local: bool,
-    pub(crate) identifier: Option<u32>,
-}
-
-/// How a topic matched a session: the best of its subscriptions, and the identifiers of all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Matched {
-    pub(crate) qos: Qos,
-    pub(crate) no_local: bool,
-    pub(crate) identifiers: Vec<u32>,
-}
-
-/// Something for a live connection that is owed to nobody: plain topics without a durable session, presence, typing.
-#[derive(Clone, Debug)]
-pub(crate) struct Handed {
-    pub(crate) topic: Arc<str>,
-    pub(crate) payload: Bytes,
-    pub(crate) properties: Arc<Properties>,
-    pub(crate) qos: Qos,
-    pub(crate) retain: bool,
-    pub(crate) identifiers: Vec<u32>,
-}
-
-impl Handed {
-    /// Bytes it holds, about.
-    fn size(&self) -> usize {
-        let user = self.properties.user_properties.iter().map(|(name, value)| name.len() + value.len());
-        self.topic.len() + self.payload.len() + user.sum::<usize>()
-    }
-}
-
-impl NewSubscription {
-    pub(super) fn stored(&self) -> StoredSubscription {
-        StoredSubscription {
-            filter: self.filter.as_str().to_owned(),
-            qos: self.qos as u8,
-            no_local: self.no_local,
-            identifier: self.identifier,
-        }
-    }
-}
-
 impl Session {
     pub(super) fn new(hello: &Hello, now: Timestamp) -> Self {
-        let state = State {
-            expiry: hello.expiry,
-            stored: hello.expiry > 0,
-            ended_at: None,
-            generation: 0,
-            subscriptions: Vec::new(),
-            live: None,
-            hand: VecDeque::new(),
-            held: 0,
-            told: VecDeque::new(),
-        };
+        let state = State::new(hello.expiry, hello.expiry > 0, None);
         Self {
             id: SessionId::new(now),
             account: hello.account,
             client_id: hello.client_id.clone(),
             created_at: now,
-            bell: Notify::new(),
             left: Notify::new(),
             state: Mutex::new(state),
         }
     }
 
     /// A session that the house knew when it stopped. If it was killed, the connection ended now at the latest.
-    pub(super) fn from_store(row: StoredSession, now: Timestamp) -> Self {
-        let subscriptions = row
-            .subscriptions
-            .into_iter()
-            .filter_map(|stored| {
-                Some(NewSubscription {
-                    filter: parse_stored(&stored.filter)?,
-                    qos: Qos::from_byte(stored.qos).unwrap_or_default(),
-                    no_local: stored.no_local,
-                    identifier: stored.identifier,
-                })
-            })
-            .collect();
-        let state = State {
-            expiry: row.expiry,
-            stored: true,
-            ended_at: Some(row.ended_at.unwrap_or(now)),
-            generation: 0,
-            subscriptions,
-            live: None,
-            hand: VecDeque::new(),
-            held: 0,
-            told: VecDeque::new(),
-        };
+    pub(super) fn found(found: FoundSession, now: Timestamp) -> Self {
+        let FoundSession { state: told, queue: dues } = found;
+        let mut state = State::new(told.expiry, true, Some(told.ended_at.unwrap_or(now)));
+        state.subscriptions = told.subscriptions.into_iter().filter_map(Subscribed::found).collect();
+        state.received = told.received;
+        state.will = told.will.map(|kept| Box::new(super::keep::will_from(kept)));
+        state.queue = Queue::starting_at(told.next);
+        for due in dues {
+            state.queue.found(Due {
+                number: due.owed.number,
+                kept: due.kept,
+                message: None,
+                size: due.size,
+                qos: due.owed.qos,
+                retain: due.owed.retain,
+                stage: if due.owed.released { Stage::Released } else { Stage::Waiting },
+                // Whether it went out before the end, nobody knows any more.
+                again: true,
+                identifiers: identifiers(due.owed.identifiers.into_iter()),
+                expires_at: due.expires_at,
+            });
+        }
         Self {
-            id: row.id,
-            account: row.account,
-            client_id: row.client_id.into(),
-            created_at: row.created_at,
-            bell: Notify::new(),
+            id: told.id,
+            account: told.account,
+            client_id: told.client_id.into(),
+            created_at: told.created_at,
             left: Notify::new(),
             state: Mutex::new(state),
         }
@@ -182,10 +120,11 @@ impl Session {
     pub(super) fn attach(self: &Arc<Self>, live: Live, expiry: u32, present: bool) -> Attached {
         let mut state = self.state();
         state.generation += 1;
-        state.live = Some(live);
+        state.live = Some(Box::new(live));
         state.ended_at = None;
-        state.stored |= expiry > 0;
+        state.durable |= expiry > 0;
         state.expiry = expiry;
+        state.queue.resume();
         Attached { session: self.clone(), present, generation: state.generation }
     }
 
@@ -196,9 +135,10 @@ impl Session {
             return false;
         }
         state.live = None;
-        (state.hand, state.held, state.told) = (VecDeque::new(), 0, VecDeque::new());
+        state.queue.rest();
+        state.told = VecDeque::new();
         state.ended_at = Some(now);
-        // A session that began without an expiry may not be given one at its end (MQTT 5 §3.14.2.2.2).
+        // A session that began without an expiry may not be given one at its end (MQTT 5.0 section 3.14.2.2.2).
         if let (Some(expiry), true) = (expiry, state.expiry > 0) {
             state.expiry = expiry;
         }
@@ -210,10 +150,36 @@ impl Session {
         self.left.notify_waiters();
     }
 
+    /// The session is no more; whoever waits for its client need not.
+    pub(super) fn is_over(&self) {
+        self.state().gone = true;
+        self.left.notify_waiters();
+    }
+
+    /// Waits until the session is gone or has another connection than the one of `attached`.
+    pub(crate) async fn moved_on(&self, attached: &Attached) {
+        loop {
+            let left = self.left.notified();
+            {
+                let state = self.state();
+                if state.gone || state.generation != attached.generation {
+                    return;
+                }
+            }
+            left.await;
+        }
+    }
+
+    /// Whether the client has come back since.
+    pub(crate) fn came_back(&self, attached: &Attached) -> bool {
+        let state = self.state();
+        !state.gone && state.generation != attached.generation
+    }
+
     /// Tells the live connection that it is over; `false` when there is none or it knows already.
     pub(crate) fn end(&self, reason: Reason) -> bool {
-        let line = self.state().live.as_mut().and_then(|live| live.ending.take());
-        line.is_some_and(|line| line.send(reason).is_ok())
+        let bell = self.state().live.as_ref().map(|live| live.bell.clone());
+        bell.is_some_and(|bell| bell.end(reason))
     }
 
     /// Ends the live connection and waits, for a moment, until it has given the session back: what its client had
@@ -226,82 +192,9 @@ impl Session {
         }
     }
 
-    /// Hands something over to the live connection; the oldest goes when it does not keep up.
-    pub(crate) fn hand(&self, thing: Handed) {
-        let mut state = self.state();
-        if state.live.is_none() {
-            return;
-        }
-        state.held += thing.size();
-        state.hand.push_back(thing);
-        while state.hand.len() > HAND || state.held > HAND_BYTES {
-            state.pop_hand();
-        }
-        drop(state);
-        self.bell.notify_one();
-    }
-
-    /// Tells a passing session of rows in its account's inbox: it is to see them even when another device is quicker
-    /// to acknowledge them. A durable session has them in its queue.
-    pub(crate) fn tell(&self, rows: impl IntoIterator<Item = i64>) {
-        let mut state = self.state();
-        if state.live.is_none() || state.stored {
-            return;
-        }
-        state.told.extend(rows);
-        while state.told.len() > HAND {
-            state.told.pop_front();
-        }
-    }
-
-    /// Takes what it was told, in the order of telling.
-    pub(crate) fn take_told(&self) -> VecDeque<i64> {
-        std::mem::take(&mut self.state().told)
-    }
-
-    /// Takes the oldest thing handed over.
-    pub(crate) fn take_handed(&self) -> Option<Handed> {
-        self.state().pop_hand()
-    }
-
-    pub(super) fn subscribe(&self, new: NewSubscription) {
-        let mut state = self.state();
-        state.subscriptions.retain(|old| old.filter != new.filter);
-        state.subscriptions.push(new);
-    }
-
-    pub(super) fn unsubscribe(&self, filter: &str) -> bool {
-        let mut state = self.state();
-        let before = state.subscriptions.len();
-        state.subscriptions.retain(|old| old.filter.as_str() != filter);
-        state.subscriptions.len() < before
-    }
-
-    /// Whether and how the session asked for a topic.
-    pub(crate) fn matching(&self, topic: &TopicName) -> Option<Matched> {
-        matched(self.state().subscriptions.iter().filter(|subscription| subscription.filter.matches(topic)))
-    }
-
-    /// Whether any subscription could select chat, so that the inbox is worth reading.
-    pub(crate) fn wants_chat(&self) -> bool {
-        self.state().subscriptions.iter().any(|subscription| {
-            let path = subscription.filter.path();
-            plain::is_own_view(path) || path.starts_with(['+', '#'])
-        })
-    }
-
-    /// How many filters it subscribed with.
-    pub(crate) fn subscription_count(&self) -> usize {
-        self.state().subscriptions.len()
-    }
-
-    pub(crate) fn subscriptions(&self) -> Vec<NewSubscription> {
-        self.state().subscriptions.clone()
-    }
-
     /// Whether it outlives its connection.
     pub(crate) fn is_durable(&self) -> bool {
-        self.state().stored
+        self.state().durable
     }
 
     pub(crate) fn expiry(&self) -> u32 {
@@ -314,7 +207,7 @@ impl Session {
 
     /// Looks at the live side, for lists and for choosing whom to end.
     pub(crate) fn live<T>(&self, look: impl FnOnce(&Live) -> T) -> Option<T> {
-        self.state().live.as_ref().map(look)
+        self.state().live.as_deref().map(look)
     }
 
     /// When its connection ended.
@@ -332,27 +225,73 @@ impl Session {
         }
     }
 
+    /// What the house says for its client when the connection is lost, kept for the case that the house is lost too.
+    pub(super) fn keep_will(&self, will: Option<Will>) {
+        let mut state = self.state();
+        state.will = will.filter(|_| state.durable).map(Box::new);
+    }
+
+    /// The will of this connection is not needed any more; `false` when there was none or it is another's by now.
+    pub(super) fn forget_will(&self, attached: &Attached) -> bool {
+        let mut state = self.state();
+        state.generation == attached.generation && state.will.take().is_some()
+    }
+
+    /// The will of a connection that ended with the house.
+    pub(super) fn lost(self: &Arc<Self>) -> Option<(Attached, Will)> {
+        let state = self.state();
+        let will = Will::clone(state.will.as_deref().filter(|_| state.live.is_none())?);
+        Some((Attached { session: self.clone(), present: true, generation: state.generation }, will))
+    }
+
+    /// Everything but the queue, as the journal keeps it.
+    pub(super) fn as_kept(&self) -> SessionState {
+        let state = self.state();
+        SessionState {
+            id: self.id,
+            account: self.account,
+            client_id: self.client_id.to_string(),
+            expiry: state.expiry,
+            created_at: self.created_at,
+            ended_at: state.ended_at,
+            subscriptions: state.subscriptions.iter().map(Subscribed::kept).collect(),
+            received: state.received.clone(),
+            will: state.will.as_deref().map(super::keep::will_to),
+            next: state.queue.next_number(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn pop_hand(&mut self) -> Option<Handed> {
-        let thing = self.hand.pop_front()?;
-        self.held -= thing.size();
-        Some(thing)
+    fn new(expiry: u32, durable: bool, ended_at: Option<Timestamp>) -> Self {
+        Self {
+            expiry,
+            durable,
+            gone: false,
+            ended_at,
+            generation: 0,
+            subscriptions: Vec::new(),
+            live: None,
+            queue: Queue::default(),
+            told: VecDeque::new(),
+            received: Vec::new(),
+            will: None,
+        }
     }
 }
 
-/// The best of several matching subscriptions; `None` when there is none.
-pub(super) fn matched<'a>(subscriptions: impl Iterator<Item = &'a NewSubscription>) -> Option<Matched> {
-    subscriptions.fold(None, |best: Option<Matched>, one| {
-        let mut best =
-            best.unwrap_or(Matched { qos: one.qos, no_local: one.no_local, identifiers: Vec::new() });
-        best.qos = best.qos.max(one.qos);
-        best.no_local &= one.no_local;
-        best.identifiers.extend(one.identifier);
-        Some(best)
-    })
+/// Bytes that a message counts for in a queue.
+pub(super) fn size(message: &Message) -> u32 {
+    u32::try_from(message.topic.as_str().len() + message.payload.len()).unwrap_or(u32::MAX)
 }
+
+/// When a message is of no more use (MQTT 5.0 section 3.3.2.3.3).
+pub(super) fn expires_at(message: &Message) -> Option<Timestamp> {
+    let seconds = message.properties.as_deref()?.message_expiry?;
+    Some(message.at.after(Duration::from_secs(seconds.into())))
+}
+

@@ -1,8 +1,9 @@
 //! Who may do what.
 //!
 //! Chat is judged by membership: everybody may write to a person, members to their room. Plain topics are judged by
-//! the ordered rules of `[acl]`: the first that fits decides, and when none fits the answer is no. Plain functions of
-//! values; nothing here asks a disk or a clock.
+//! the ordered rules of `[acl]`: the first that fits decides, and when none fits the answer is no. The rules that
+//! concern one client are picked and completed once, as its [`Rights`]. Plain functions of values; nothing here asks
+//! a disk or a clock.
 
 use serde::Deserialize;
 
@@ -11,6 +12,8 @@ use crate::principal::Principal;
 
 /// Stands for the name of who acts.
 const ACCOUNT: &str = "{account}";
+/// Stands for the client id.
+const DEVICE: &str = "{device}";
 
 /// `[acl]` as the file has it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -28,7 +31,7 @@ pub(crate) struct RuleConfig {
     pub(crate) who: String,
     /// `publish`, `subscribe`, `both`, or `none` to refuse.
     pub(crate) may: String,
-    /// A topic filter; `{account}` stands for the name of who acts.
+    /// A topic filter; `{account}` stands for the name of who acts, `{device}` for its client id.
     pub(crate) topic: String,
 }
 
@@ -48,14 +51,7 @@ struct Rule {
     who: Who,
     publish: bool,
     subscribe: bool,
-    topic: Pattern,
-}
-
-/// Most rules name nobody and are parsed once; the others are completed with the name of who acts.
-#[derive(Clone, Debug)]
-enum Pattern {
-    Fixed(TopicFilter),
-    WithAccount(String),
+    topic: String,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +60,17 @@ enum Who {
     Guest,
     Account(String),
     Group(String),
+}
+
+/// What one client may do with plain topics: the rules that concern it, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Rights(Vec<Ruled>);
+
+#[derive(Debug)]
+struct Ruled {
+    topic: TopicFilter,
+    publish: bool,
+    subscribe: bool,
 }
 
 impl Rules {
@@ -80,42 +87,63 @@ impl Rules {
         if problems.is_empty() { Ok(Self(rules)) } else { Err(problems) }
     }
 
-    /// Whether the rules allow it.
-    pub(crate) fn allow(&self, who: &Principal, right: Right, topic: &TopicName) -> bool {
-        self.0
-            .iter()
-            .find(|rule| rule.who.is(who) && rule.covers(who, topic))
-            .is_some_and(|rule| rule.allows(right))
+    /// The rights of a principal on one client installation.
+    pub(crate) fn rights(&self, who: &Principal, client_id: &str) -> Rights {
+        let ruled = |rule: &Rule| {
+            let topic = TopicFilter::parse(&complete(&rule.topic, who, client_id)?).ok()?;
+            Some(Ruled { topic, publish: rule.publish, subscribe: rule.subscribe })
+        };
+        Rights(self.0.iter().filter(|rule| rule.who.is(who)).filter_map(ruled).collect())
     }
 
-    /// Whether a filter could ever yield something, so that a hopeless one is refused at SUBSCRIBE: somebody whom no
-    /// rule lets read anything may read nothing. What a wider filter yields is judged for each message.
-    pub(crate) fn may_read_some(&self, who: &Principal) -> bool {
-        self.0.iter().any(|rule| rule.who.is(who) && rule.subscribe)
+    /// Whether rights depend on the client id, not only on the account.
+    pub(crate) fn name_devices(&self) -> bool {
+        self.0.iter().any(|rule| rule.topic.contains(DEVICE))
     }
 }
 
-impl Rule {
-    fn covers(&self, who: &Principal, topic: &TopicName) -> bool {
-        match (&self.topic, who) {
-            (Pattern::Fixed(filter), _) => filter.matches(topic),
-            // A name cannot widen the rule: it fits only where it is a plain level.
-            (Pattern::WithAccount(text), Principal::Account(actor))
-                if !actor.name.contains(['/', '+', '#']) =>
-            {
-                TopicFilter::parse(&text.replace(ACCOUNT, &actor.name))
-                    .is_ok_and(|filter| filter.matches(topic))
-            }
-            (Pattern::WithAccount(_), _) => false,
-        }
+impl Rights {
+    /// Whether the rules allow it.
+    pub(crate) fn allow(&self, right: Right, topic: &TopicName) -> bool {
+        self.0.iter().find(|rule| rule.topic.matches(topic)).is_some_and(|rule| match right {
+            Right::Publish => rule.publish,
+            Right::Subscribe => rule.subscribe,
+        })
     }
 
-    fn allows(&self, right: Right) -> bool {
-        match right {
-            Right::Publish => self.publish,
-            Right::Subscribe => self.subscribe,
+    /// Whether a filter could yield something, so that a hopeless one is refused at SUBSCRIBE. What a filter wider
+    /// than the rights yields is judged for each topic.
+    pub(crate) fn may_subscribe(&self, filter: &TopicFilter) -> bool {
+        for rule in &self.0 {
+            if rule.topic.covers(filter) {
+                return rule.subscribe;
+            }
+            if rule.subscribe && rule.topic.overlaps(filter) {
+                return true;
+            }
         }
+        false
     }
+}
+
+/// Puts names into a rule's topic; `None` where a name is no plain level and could widen the rule.
+fn complete(topic: &str, who: &Principal, client_id: &str) -> Option<String> {
+    let fill = |topic: String, variable: &str, name: &str| {
+        if !topic.contains(variable) {
+            return Some(topic);
+        }
+        let plain = !name.is_empty() && !name.contains(['/', '+', '#']) && !name.starts_with('$');
+        plain.then(|| topic.replace(variable, name))
+    };
+    // The client id last: it is the client's own choice, and must not bring in a variable.
+    let account = match who {
+        Principal::Account(actor) => &*actor.name,
+        _ => "",
+    };
+    if client_id.contains(ACCOUNT) && topic.contains(DEVICE) {
+        return None;
+    }
+    fill(fill(topic.to_owned(), ACCOUNT, account)?, DEVICE, client_id)
 }
 
 impl Who {
@@ -149,14 +177,11 @@ fn compile(rule: &RuleConfig) -> Result<Rule, String> {
         "none" => (false, false),
         other => return Err(format!("may = {other:?} is not `publish`, `subscribe`, `both` or `none`")),
     };
-    let sample = TopicFilter::parse(&rule.topic.replace(ACCOUNT, "a")).map_err(|_| {
+    let sample = rule.topic.replace(ACCOUNT, "a").replace(DEVICE, "d");
+    TopicFilter::parse(&sample).map_err(|_| {
         format!("topic = {:?} is no topic filter (`+` fills a level, `#` the last)", rule.topic)
     })?;
-    let topic = match rule.topic.contains(ACCOUNT) {
-        true => Pattern::WithAccount(rule.topic.clone()),
-        false => Pattern::Fixed(sample),
-    };
-    Ok(Rule { who, publish, subscribe, topic })
+    Ok(Rule { who, publish, subscribe, topic: rule.topic.clone() })
 }
 
 #[cfg(test)]
@@ -183,7 +208,11 @@ mod tests {
     }
 
     fn check(rules: &Rules, who: &Principal, right: Right, topic: &str) -> bool {
-        rules.allow(who, right, &TopicName::parse(topic).unwrap())
+        rules.rights(who, "phone").allow(right, &TopicName::parse(topic).unwrap())
+    }
+
+    fn subscribes(rules: &Rules, filter: &str) -> bool {
+        rules.rights(&person("bob", &[]), "phone").may_subscribe(&TopicFilter::parse(filter).unwrap())
     }
 
     #[test]
@@ -210,6 +239,32 @@ mod tests {
     fn a_name_with_wildcards_does_not_widen_a_rule() {
         let rules = rules(&[("any", "both", "home/{account}/#")]);
         assert!(!check(&rules, &person("+", &[]), Right::Subscribe, "home/eve/x"));
+    }
+
+    #[test]
+    fn a_client_id_stands_for_itself_and_for_nothing_wider() {
+        let rules = rules(&[("any", "both", "home/{account}/{device}/#")]);
+        let may = |client_id: &str, topic: &str| {
+            rules.rights(&person("bob", &[]), client_id).allow(Right::Publish, &TopicName::parse(topic).unwrap())
+        };
+        assert!(may("phone", "home/bob/phone/x"));
+        assert!(!may("phone", "home/bob/tablet/x") && !may("phone", "home/eve/phone/x"));
+        assert!(!may("+", "home/bob/tablet/x") && !may("", "home/bob//x") && !may("{account}", "home/bob/bob/x"));
+    }
+
+    #[test]
+    fn a_filter_is_refused_only_where_it_can_yield_nothing() {
+        let rules = rules(&[
+            ("any", "none", "open/secret/#"),
+            ("any", "subscribe", "open/#"),
+            ("any", "publish", "in/+"),
+        ]);
+        for filter in ["open/#", "open/a", "#", "+/a", "open/+/x", "$share/g/open/a"] {
+            assert!(subscribes(&rules, filter), "{filter}");
+        }
+        for filter in ["open/secret/#", "open/secret", "open/secret/+", "in/1", "in/+", "else", "$SYS/#"] {
+            assert!(!subscribes(&rules, filter), "{filter}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Chat;
 use super::receipts::{self, Receipt};
-use crate::broker::{Matched, Session};
+use crate::broker::{Identifiers, Matched, Session};
 use crate::dialect::plain;
 use crate::id::{AccountId, MessageId};
 use crate::mqtt::{Qos, TopicName};
@@ -40,7 +40,7 @@ pub(crate) struct Next {
     pub(crate) topic: String,
     pub(crate) delivery: Delivery,
     pub(crate) qos: Qos,
-    pub(crate) identifiers: Vec<u32>,
+    pub(crate) identifiers: Identifiers,
 }
 
 /// A row that a client took.
@@ -140,7 +140,7 @@ impl Chat {
                 Ok(news)
             })
             .await?;
-        news.iter().for_each(|receipt| receipts::hand(&self.broker, receipt));
+        news.iter().for_each(|receipt| receipts::hand(&self.broker, receipt, now));
         Ok(())
     }
 }
@@ -153,7 +153,7 @@ fn as_seen(session: &Session, delivery: Delivery) -> Option<Next> {
         // What is in the queue is owed, also after the subscription has gone (MQTT 5 §3.10.4).
         (Some(qos), asked) => (
             Qos::from_byte(qos).unwrap_or_default(),
-            asked.map(|matched| matched.identifiers).unwrap_or_default(),
+            asked.and_then(|matched| matched.identifiers),
         ),
         (None, Some(Matched { qos, identifiers, .. })) => (qos, identifiers),
         (None, None) => return None,

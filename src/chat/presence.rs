@@ -2,29 +2,30 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{Chat, Refusal};
-use crate::broker::{Handed, NewSubscription, Session};
+use crate::broker::{Body, Identifiers, Parcel, Retain, Session, Subscribed};
 use crate::dialect::plain;
 use crate::id::AccountId;
-use crate::mqtt::{Properties, Qos, TopicName};
+use crate::mqtt::{Qos, TopicName};
 use crate::principal::Principal;
+use crate::time::{self, Timestamp};
 
 impl Chat {
     /// Tells whoever asked whether an account is there; called when a connection begins or ends.
     pub(crate) fn announce(&self, account: AccountId) {
         let Some(name) = self.directory.by_id(account).map(|account| account.name.clone()) else { return };
-        let topic = plain::presence_topic(&name);
-        let Ok(topic_name) = TopicName::parse(&topic) else { return };
-        let online = self.broker.is_online(account);
-        for (session, matched) in self.broker.subscribers(&topic_name) {
-            if session.account != AccountId::GUEST {
-                session.hand(presence(&topic, online, matched.qos, false));
-            }
+        let Ok(topic) = TopicName::parse(&plain::presence_topic(&name)) else { return };
+        let (online, now) = (self.broker.is_online(account), time::now());
+        for route in self.broker.routes(&topic, |session| session.account != AccountId::GUEST).to {
+            let parcel = presence(&topic, online, route.qos, now, Retain::Cleared, route.identifiers);
+            route.session.hand(parcel, self.broker.limits());
         }
     }
 
     /// A new subscription to presence first sees who is there, as retained messages would be.
-    pub(super) fn show_presence(&self, session: &Arc<Session>, new: &[NewSubscription]) {
+    pub(super) fn show_presence(&self, session: &Arc<Session>, new: &[Subscribed], now: Timestamp) {
         if session.account == AccountId::GUEST
             || !new.iter().any(|one| plain::may_select_presence(one.filter.path()))
         {
@@ -32,10 +33,11 @@ impl Chat {
         }
         for account in self.broker.online() {
             let Some(account) = self.directory.by_id(account) else { continue };
-            let topic = plain::presence_topic(&account.name);
-            let Ok(name) = TopicName::parse(&topic) else { continue };
-            if let Some(asked) = new.iter().find(|one| one.filter.matches(&name)) {
-                session.hand(presence(&topic, true, asked.qos, true));
+            let Ok(topic) = TopicName::parse(&plain::presence_topic(&account.name)) else { continue };
+            if let Some(asked) = new.iter().find(|one| one.filter.matches(&topic)) {
+                let identifiers = asked.identifier.map(|id| Arc::from([id]));
+                let parcel = presence(&topic, true, asked.qos, now, Retain::Set, identifiers);
+                session.hand(parcel, self.broker.limits());
             }
         }
     }
@@ -43,22 +45,32 @@ impl Chat {
     /// Somebody writes to an account; its live sessions that asked see it.
     pub(super) fn typing(&self, who: &Principal, to: AccountId) -> Result<(), Refusal> {
         let Principal::Account(author) = who else { return Err(Refusal::NotAllowed) };
-        let topic = plain::typing_topic(&author.name);
-        let name = TopicName::parse(&topic).map_err(|_| Refusal::NotAllowed)?;
+        let topic = TopicName::parse(&plain::typing_topic(&author.name)).map_err(|_| Refusal::NotAllowed)?;
         for session in self.broker.of(to) {
-            if session.matching(&name).is_some() {
-                session.hand(handed(&topic, "typing", Qos::AtMostOnce, false));
+            if let Some(matched) = session.matching(&topic) {
+                let word = Bytes::from_static(b"typing");
+                let parcel = passing(&topic, word, Qos::AtMostOnce, time::now(), Retain::Cleared);
+                session.hand(Parcel { identifiers: matched.identifiers, ..parcel }, self.broker.limits());
             }
         }
         Ok(())
     }
 }
 
-fn presence(topic: &str, online: bool, qos: Qos, retain: bool) -> Handed {
-    handed(topic, if online { "online" } else { "offline" }, qos, retain)
+fn presence(
+    topic: &TopicName,
+    online: bool,
+    qos: Qos,
+    now: Timestamp,
+    retain: Retain,
+    identifiers: Identifiers,
+) -> Parcel {
+    let word = if online { "online" } else { "offline" };
+    // Owed to nobody, so never with a promise to deliver it exactly once.
+    let parcel = passing(topic, Bytes::from_static(word.as_bytes()), qos.min(Qos::AtLeastOnce), now, retain);
+    Parcel { identifiers, ..parcel }
 }
 
-fn handed(topic: &str, payload: &'static str, qos: Qos, retain: bool) -> Handed {
-    let properties = Arc::new(Properties::default());
-    Handed { topic: topic.into(), payload: payload.into(), properties, qos, retain, identifiers: Vec::new() }
+fn passing(topic: &TopicName, payload: Bytes, qos: Qos, now: Timestamp, retain: Retain) -> Parcel {
+    Parcel::passing(topic.clone(), qos, now, Body { payload, properties: None, retain: false }, retain)
 }

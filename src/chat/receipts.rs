@@ -3,12 +3,10 @@
 //! They go to the author's sessions that subscribed to `receipt/…`: into the queues of the durable ones, in the same
 //! unit of work as the news itself, and by hand to the others.
 
-use std::sync::Arc;
-
 use super::{Chat, Refusal};
-use crate::broker::{Broker, Handed};
+use crate::broker::{Body, Broker, Parcel, Retain};
 use crate::id::{AccountId, MessageId};
-use crate::mqtt::{Properties, TopicName};
+use crate::mqtt::TopicName;
 use crate::principal::Principal;
 use crate::store::{Kind, NewMessage, StoreError, Tx};
 use crate::time::Timestamp;
@@ -46,13 +44,13 @@ impl Chat {
                 Ok(changed.then_some(receipt))
             })
             .await?;
-        news.iter().for_each(|receipt| hand(&self.broker, receipt));
+        news.iter().for_each(|receipt| hand(&self.broker, receipt, now));
         Ok(())
     }
 
     /// The outbox tells what became of messages outside the house.
-    pub(crate) fn tell(&self, receipts: &[Receipt]) {
-        receipts.iter().for_each(|receipt| hand(&self.broker, receipt));
+    pub(crate) fn tell(&self, receipts: &[Receipt], now: Timestamp) {
+        receipts.iter().for_each(|receipt| hand(&self.broker, receipt, now));
     }
 
     /// The durable half of [`Chat::tell`], for the outbox's own unit of work.
@@ -96,7 +94,7 @@ pub(super) fn queue(
 }
 
 /// After the commit: hands the news to live sessions without a queue and rings the others.
-pub(super) fn hand(broker: &Broker, receipt: &Receipt) {
+pub(super) fn hand(broker: &Broker, receipt: &Receipt, now: Timestamp) {
     let sessions = broker.of(receipt.author);
     if sessions.is_empty() {
         return;
@@ -104,15 +102,12 @@ pub(super) fn hand(broker: &Broker, receipt: &Receipt) {
     let Some(topic) = topic(receipt.id) else { return };
     for session in sessions {
         match session.matching(&topic) {
-            Some(_) if session.is_durable() => session.bell.notify_one(),
-            Some(matched) => session.hand(Handed {
-                topic: topic.as_str().into(),
-                payload: receipt.word.clone().into(),
-                properties: Arc::new(Properties::default()),
-                qos: matched.qos,
-                retain: false,
-                identifiers: matched.identifiers,
-            }),
+            Some(_) if session.is_durable() => session.ring_rows(),
+            Some(matched) => {
+                let body = Body { payload: receipt.word.clone().into(), properties: None, retain: false };
+                let parcel = Parcel::passing(topic.clone(), matched.qos, now, body, Retain::Cleared);
+                session.hand(Parcel { identifiers: matched.identifiers, ..parcel }, broker.limits());
+            }
             None => {}
         }
     }

@@ -54,6 +54,17 @@ pub(crate) fn is_own_view(filter: &str) -> bool {
     OWN_VIEW.contains(&first_level(filter))
 }
 
+/// Whether a topic is shared by all who may use it: no chat address, and not kept for the house.
+pub(crate) fn is_shared(topic: &str) -> bool {
+    let first = first_level(topic);
+    !OWN_VIEW.contains(&first) && first != "presence" && !RESERVED.contains(&first) && !first.starts_with('$')
+}
+
+/// Whether a filter could select chat among other topics.
+pub(crate) fn may_select_chat(filter: &str) -> bool {
+    matches!(first_level(filter), "+" | "#")
+}
+
 /// Whether a filter asks for presence by name.
 pub(crate) fn is_presence(filter: &str) -> bool {
     first_level(filter) == "presence"

@@ -8,16 +8,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
-use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::hall::Hall;
 use crate::audit::Deed;
-use crate::broker::{Attached, Ending, Hello, Live};
+use crate::broker::{Attached, Bell, Hello, Live};
+use crate::journal::JournalError;
 use crate::directory::{Directory, SignIn};
 use crate::enrollment::{Presented, StatusRefused};
 use crate::id::{AccountId, random};
-use crate::mqtt::{Connect, Reason};
+use crate::mqtt::{Connect, Reason, Will};
 use crate::principal::Principal;
 use crate::store::Account;
 use crate::time::{self, Timestamp};
@@ -39,9 +39,12 @@ pub(crate) struct Visitor {
 pub(crate) struct Greeted {
     pub(crate) who: Principal,
     pub(crate) attached: Attached,
-    pub(crate) ending: Ending,
     /// The client id, where the house chose it.
     pub(crate) assigned: Option<String>,
+    /// Seconds the session outlives the connection, where that is less than what was asked for.
+    pub(crate) session_expiry: Option<u32>,
+    /// What is to be published when the connection is lost.
+    pub(crate) will: Option<Box<Will>>,
 }
 
 /// Why a client was not let in: what it hears, and what the audit says.
@@ -51,9 +54,14 @@ struct Turned {
 }
 
 /// Lets a client in, or says why not.
-pub(crate) async fn judge(hall: &Hall, visitor: &Visitor, connect: &Connect) -> Result<Greeted, Reason> {
+pub(crate) async fn judge(
+    hall: &Hall,
+    visitor: &Visitor,
+    connect: &Connect,
+    bell: Arc<Bell>,
+) -> Result<Greeted, Reason> {
     let now = time::now();
-    match admit(hall, visitor, connect, now).await {
+    match admit(hall, visitor, connect, bell, now).await {
         Ok(greeted) => Ok(greeted),
         Err(turned) => {
             note(hall, visitor, connect, &turned, now).await;
@@ -62,7 +70,13 @@ pub(crate) async fn judge(hall: &Hall, visitor: &Visitor, connect: &Connect) -> 
     }
 }
 
-async fn admit(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp) -> Result<Greeted, Turned> {
+async fn admit(
+    hall: &Hall,
+    visitor: &Visitor,
+    connect: &Connect,
+    bell: Arc<Bell>,
+    now: Timestamp,
+) -> Result<Greeted, Turned> {
     if connect.client_id.len() > CLIENT_ID_MAX {
         return Err(turned(Reason::ClientIdentifierNotValid, "a client id longer than 256 bytes"));
     }
@@ -70,24 +84,26 @@ async fn admit(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp
     let assigned =
         connect.client_id.is_empty().then(|| format!("auto-{}", crate::audit::to_hex(&random::<8>())));
     let client_id: Arc<str> = assigned.as_deref().unwrap_or(&connect.client_id).into();
-    let (line, ending) = oneshot::channel();
     let live = Live {
         serial: visitor.certificate.as_ref().map(|shown| shown.serial.clone()),
         address: visitor.address,
         version: connect.version,
         door: visitor.door,
         since: now,
-        ending: Some(line),
+        bell,
     };
+    let most = u32::try_from(hall.broker.config().session_expiry.0.as_secs()).unwrap_or(u32::MAX);
+    let expiry = connect.session_expiry.min(most);
     let hello = Hello {
         account: who.account().unwrap_or(AccountId::GUEST),
         client_id,
         clean_start: connect.clean_start,
-        expiry: connect.session_expiry,
+        expiry,
+        will: connect.will.clone(),
         live,
     };
     let attached = hall.broker.attach(hello, now).await.map_err(|error| match error {
-        crate::store::StoreError::Full => turned(Reason::QuotaExceeded, "the disk is full"),
+        JournalError::Full => turned(Reason::QuotaExceeded, "the disk is full"),
         error => turned(Reason::ServerUnavailable, error),
     })?;
     // Revoked or disabled between the question and the session's beginning: nobody would have ended it.
@@ -95,7 +111,9 @@ async fn admit(hall: &Hall, visitor: &Visitor, connect: &Connect, now: Timestamp
         let _ = hall.broker.detach(&attached, None, now).await;
         return Err(late);
     }
-    Ok(Greeted { who, attached, ending, assigned })
+    let session_expiry = (expiry < connect.session_expiry).then_some(expiry);
+    let will = connect.will.clone().map(Box::new);
+    Ok(Greeted { who, attached, assigned, session_expiry, will })
 }
 
 async fn identify(

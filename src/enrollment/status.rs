@@ -1,9 +1,10 @@
 //! Status: whether a certificate that somebody shows still stands.
 //!
-//! Asked twice: of the index in memory while hands are shaken, where nothing may wait, and of the ledger at each
-//! CONNECT.
+//! Asked while hands are shaken, where nothing may wait, and again at each CONNECT. The ledger's line about a
+//! certificate changes in one way only, by revocation, and the index hears of that before any session is ended; so a
+//! line that was read once need not be read again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use chancery_ca as ca;
@@ -58,9 +59,19 @@ impl Enrollment {
 
     /// Asks the ledger whether a certificate still stands: at each CONNECT, and again once its session lives.
     pub(crate) async fn status(&self, presented: &Presented, now: Timestamp) -> Result<(), StatusRefused> {
+        if self.revoked.contains(&presented.serial) {
+            return Err(StatusRefused::Revoked);
+        }
+        if self.revoked.has_seen(presented, now) {
+            return Ok(());
+        }
         let serial = presented.serial.clone();
         let line = self.store.read(move |view| view.certificate(&serial)).await?;
-        judge(line.as_ref(), presented, now)
+        judge(line.as_ref(), presented, now)?;
+        if let Some(line) = line {
+            self.revoked.note(presented, line.not_after);
+        }
+        Ok(())
     }
 }
 
@@ -84,20 +95,42 @@ pub(super) fn judge(
     }
 }
 
-/// The serials that were revoked and have not expired. It only grows while the house runs: 32 bytes for each.
-pub(super) struct Index(RwLock<HashSet<String>>);
+/// The ledger's answers in memory: the serials that were revoked and have not expired, and what was read of others.
+pub(super) struct Index {
+    /// It only grows while the house runs: 32 bytes for each.
+    revoked: RwLock<HashSet<String>>,
+    seen: RwLock<HashMap<String, (AccountId, Timestamp)>>,
+}
+
+/// How many lines are remembered; beyond it the memory begins anew.
+const SEEN: usize = 100_000;
 
 impl Index {
     pub(super) async fn load(store: &Store, now: Timestamp) -> Result<Self, StoreError> {
         let revoked = store.read(move |view| view.revoked(now)).await?;
-        Ok(Self(RwLock::new(revoked.into_iter().map(|(serial, ..)| serial).collect())))
+        let revoked = RwLock::new(revoked.into_iter().map(|(serial, ..)| serial).collect());
+        Ok(Self { revoked, seen: RwLock::default() })
     }
 
     pub(super) fn contains(&self, serial: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(serial)
+        self.revoked.read().unwrap_or_else(PoisonError::into_inner).contains(serial)
     }
 
     pub(super) fn add(&self, serials: &[String]) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(serials.iter().cloned());
+        self.revoked.write().unwrap_or_else(PoisonError::into_inner).extend(serials.iter().cloned());
+    }
+
+    /// Whether the ledger had this line, and it has not expired.
+    fn has_seen(&self, shown: &Presented, now: Timestamp) -> bool {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&shown.serial).is_some_and(|(account, until)| *account == shown.account && now <= *until)
+    }
+
+    fn note(&self, shown: &Presented, until: Timestamp) {
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= SEEN {
+            seen.clear();
+        }
+        seen.insert(shown.serial.clone(), (shown.account, until));
     }
 }

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 #[cfg(doc)]
 use super::event::Event;
-use super::event::{PayloadFormat, Qos};
+use super::event::{Properties, Qos};
 
 /// What one client may ask of us.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Bytes of the largest packet we read, fixed header included.
     pub(crate) max_packet: usize,
-    /// QoS 1 messages in flight at a time, in each direction; 0 counts as 1.
+    /// Messages of QoS 1 and 2 in flight at a time, in each direction; 0 counts as 1.
     pub(crate) receive_maximum: u16,
-    /// How long a client may take to introduce itself.
+    /// Topic aliases at a time, in each direction; each may hold on to a topic of 64 KiB.
+    pub(crate) topic_aliases: u16,
+    /// How long a client may take to introduce itself, and then to answer a challenge.
     pub(crate) connect_timeout: Duration,
 }
 
@@ -26,6 +30,12 @@ pub(crate) struct Accept {
     pub(crate) session_expiry: Option<u32>,
     /// Seconds, where the server wants to hear more often than the client offered.
     pub(crate) keep_alive: Option<u16>,
+    /// Identifiers of the QoS 2 messages that a resumed session has received and not released.
+    pub(crate) received: Vec<u16>,
+    /// Said only to a client that asked for it (\[MQTT-3.1.2-28\]).
+    pub(crate) response_information: Option<String>,
+    /// The last word of an authentication; the method is said by the machine.
+    pub(crate) authentication: Option<Bytes>,
     pub(crate) reason_string: Option<String>,
     pub(crate) user_properties: Vec<(String, String)>,
 }
@@ -33,20 +43,20 @@ pub(crate) struct Accept {
 /// One delivery. What 3.1.1 cannot carry is left out there.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outgoing<'a> {
-    /// The identifier of an earlier attempt, which a resumed session must use again (MQTT section 4.4).
+    /// The identifier to use: that of an earlier attempt must be used again (\[MQTT-4.4.0-1\]). With `None` the
+    /// machine chooses a free one from 32,768 on, so those below are the caller's.
     pub(crate) id: Option<u16>,
     pub(crate) topic: &'a str,
     pub(crate) payload: &'a [u8],
     pub(crate) qos: Qos,
     pub(crate) retain: bool,
     pub(crate) dup: bool,
-    pub(crate) content_type: Option<&'a str>,
-    pub(crate) response_topic: Option<&'a str>,
-    pub(crate) correlation_data: Option<&'a [u8]>,
-    pub(crate) payload_format: Option<PayloadFormat>,
-    /// Seconds.
+    /// As the author gave them, but for the expiry, which has run on since.
+    pub(crate) properties: Option<&'a Properties>,
+    /// Seconds that are left.
     pub(crate) message_expiry: Option<u32>,
-    pub(crate) user_properties: &'a [(&'a str, &'a str)],
+    /// User properties to say after those of the author.
+    pub(crate) said: &'a [(&'a str, &'a str)],
     pub(crate) subscription_ids: &'a [u32],
 }
 
@@ -55,10 +65,9 @@ pub(crate) struct Outgoing<'a> {
 pub(crate) enum Sent {
     /// In the output; nothing more will be heard of it.
     Fire,
-    /// In the output; [`Event::Acked`] with this identifier settles it.
+    /// In the output; [`Event::Acked`] or [`Event::Completed`] with this identifier settles it.
     Awaiting(u16),
-    /// The client reads no packets of this size; to the protocol it counts as sent (MQTT 5.0 section
-    /// 3.1.2.11.4).
+    /// The client reads no packets of this size; to the protocol it counts as sent (\[MQTT-3.1.2-25\]).
     TooLarge,
     /// The client must acknowledge something first, or the connection is not open.
     WindowFull,

@@ -1,12 +1,12 @@
 //! The codec: what `rumqttd::protocol` reads and writes for us.
 //!
-//! It reads only what the guard has walked: SUBSCRIBE and UNSUBSCRIBE. It writes CONNACK, SUBACK, UNSUBACK,
-//! PUBCOMP and PINGRESP, in the words of this module, so that its `unreachable!()`s are just that.
+//! It reads only what the guard has walked: SUBSCRIBE and UNSUBSCRIBE. It writes CONNACK, SUBACK, UNSUBACK and
+//! PINGRESP, in the words of this module, so that its `unreachable!()`s are just that.
 
 use bytes::BytesMut;
 use rumqttd::protocol::{
-    ConnAck, ConnAckProperties, ConnectReturnCode, Packet, PingResp, Protocol, PubComp, PubCompReason, QoS,
-    RetainForwardRule, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason, v4::V4, v5::V5,
+    ConnAck, ConnAckProperties, ConnectReturnCode, Packet, PingResp, Protocol, QoS, RetainForwardRule,
+    SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason, v4::V4, v5::V5,
 };
 
 use super::event::{Event, Qos, RetainHandling, Subscription, Version};
@@ -16,10 +16,10 @@ use super::topic::TopicFilter;
 
 /// Reads a SUBSCRIBE (section 3.8).
 pub(super) fn read_subscribe(version: Version, header: Header, frame: BytesMut) -> Result<Event, Breach> {
-    guard::subscribe(version, &frame[header.body_at..])?;
+    guard::subscribe(version, header.body(&frame))?;
     let Packet::Subscribe(packet, properties) = read(version, frame)? else { return Err(MISREAD) };
     let filters = packet.filters.into_iter().map(|filter| Subscription {
-        filter: served(&filter.path),
+        filter: TopicFilter::parse(&filter.path),
         qos: Qos::from_byte(filter.qos as u8).unwrap_or_default(),
         no_local: filter.nolocal,
         retain_as_published: filter.preserve_retain,
@@ -33,15 +33,9 @@ pub(super) fn read_subscribe(version: Version, header: Header, frame: BytesMut) 
     Ok(Event::Subscribe { id: packet.pkid, filters: filters.collect(), identifier })
 }
 
-/// Our CONNACK rules out shared subscriptions (section 3.2.2.3.13).
-fn served(filter: &str) -> Result<TopicFilter, Reason> {
-    let filter = TopicFilter::parse(filter)?;
-    if filter.group().is_some() { Err(Reason::SharedSubscriptionsNotSupported) } else { Ok(filter) }
-}
-
 /// Reads an UNSUBSCRIBE (section 3.10).
 pub(super) fn read_unsubscribe(version: Version, header: Header, frame: BytesMut) -> Result<Event, Breach> {
-    guard::unsubscribe(version, &frame[header.body_at..])?;
+    guard::unsubscribe(version, header.body(&frame))?;
     let Packet::Unsubscribe(packet, _) = read(version, frame)? else { return Err(MISREAD) };
     Ok(Event::Unsubscribe { id: packet.pkid, filters: packet.filters })
 }
@@ -96,7 +90,8 @@ pub(super) fn refusal(version: Version, reason: Reason, why: Option<&str>) -> Op
 pub(super) fn suback(version: Version, id: u16, codes: &[Result<Qos, Reason>]) -> Packet {
     let code = |code: &Result<Qos, Reason>| match (code, version) {
         (Ok(Qos::AtMostOnce), _) => SubscribeReasonCode::Success(QoS::AtMostOnce),
-        (Ok(_), _) => SubscribeReasonCode::Success(QoS::AtLeastOnce),
+        (Ok(Qos::AtLeastOnce), _) => SubscribeReasonCode::Success(QoS::AtLeastOnce),
+        (Ok(Qos::ExactlyOnce), _) => SubscribeReasonCode::Success(QoS::ExactlyOnce),
         (Err(_), Version::V3) => SubscribeReasonCode::Failure,
         (Err(reason), Version::V5) => subscribe_code(*reason),
     };
@@ -109,15 +104,6 @@ pub(super) fn unsuback(id: u16, codes: &[Reason]) -> Packet {
         UnsubAck { pkid: id, reasons: codes.iter().copied().map(unsubscribe_code).collect() },
         None,
     )
-}
-
-/// The answer to a PUBREL of which nothing is known (MQTT 5.0 section 4.3.3).
-pub(super) fn pubcomp(version: Version, id: u16) -> Packet {
-    let reason = match version {
-        Version::V3 => PubCompReason::Success,
-        Version::V5 => PubCompReason::PacketIdentifierNotFound,
-    };
-    Packet::PubComp(PubComp { pkid: id, reason }, None)
 }
 
 pub(super) fn pingresp() -> Packet {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::event::{Connect, Properties, Qos, Version, Will};
+use super::event::{Authentication, Connect, Properties, Qos, Version, Will};
 use super::property::{self, Place, Property};
 use super::publish::describe;
 use super::reader::Reader;
@@ -16,66 +16,68 @@ use super::topic::TopicName;
 /// What a CONNECT settles for the connection itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
-    /// QoS 1 deliveries the client will have unacknowledged at a time.
+    /// Deliveries of QoS 1 and 2 the client will have unacknowledged at a time.
     pub(super) receive_maximum: u16,
     /// Bytes of the largest packet the client will read.
-    pub(super) max_packet: usize,
+    pub(super) max_packet: u32,
+    /// Topic aliases that the client will remember.
+    pub(super) topic_aliases: u16,
+    /// Whether the client asked for response information.
+    pub(super) wants_response_information: bool,
 }
 
 impl Terms {
     /// What holds when the client says nothing, or cannot (3.1.1).
-    pub(super) const UNSAID: Self = Self { receive_maximum: u16::MAX, max_packet: usize::MAX };
+    pub(super) const UNSAID: Self = Self {
+        receive_maximum: u16::MAX,
+        max_packet: u32::MAX,
+        topic_aliases: 0,
+        wants_response_information: false,
+    };
 }
 
-/// Reads protocol name and level, which say how to read the rest and in which version to answer.
-///
-/// The level may be one that we do not speak; the answer is then in the nearest version that we do.
-pub(super) fn version(reader: &mut Reader<'_>) -> Result<(Version, bool), Breach> {
-    let name = reader.binary()?;
-    let level = reader.u8()?;
-    match (name, level) {
-        (b"MQTT", 4) => Ok((Version::V3, true)),
-        (b"MQTT", 5) => Ok((Version::V5, true)),
-        (b"MQTT", 6..) => Ok((Version::V5, false)),
-        (b"MQTT" | b"MQIsdp", _) => Ok((Version::V3, false)),
-        _ => Err(Breach::protocol("CONNECT with an unknown protocol name")),
+/// The protocol that a CONNECT names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Level {
+    /// How to answer; for a level that we do not speak, the nearest version that we do.
+    pub(super) version: Version,
+    pub(super) spoken: bool,
+    /// MQTT 3.1, where a client identifier has 1 to 23 characters.
+    old: bool,
+}
+
+impl Level {
+    /// Reads protocol name and level, which say how to read the rest.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Breach> {
+        let name = reader.binary()?;
+        let level = reader.u8()?;
+        let (version, spoken) = match (name, level) {
+            (b"MQIsdp", 3) | (b"MQTT", 4) => (Version::V3, true),
+            (b"MQTT", 5) => (Version::V5, true),
+            // Bridges of other brokers set the highest bit and try again without it when they are refused.
+            (b"MQTT", 0x84) => (Version::V3, false),
+            (b"MQTT", 6..) => (Version::V5, false),
+            (b"MQTT" | b"MQIsdp", _) => (Version::V3, false),
+            _ => return Err(Breach::protocol("CONNECT with an unknown protocol name")),
+        };
+        Ok(Self { version, spoken, old: name == b"MQIsdp" })
     }
 }
 
 /// Reads what follows the level. Nothing in the result shares memory with the packet, which is to be wiped.
-pub(super) fn read(version: Version, mut reader: Reader<'_>) -> Result<(Connect, Terms), Breach> {
+pub(super) fn read(level: Level, mut reader: Reader<'_>) -> Result<(Connect, Terms), Breach> {
+    let version = level.version;
     let flags = Flags::parse(version, reader.u8()?)?;
     let keep_alive = reader.u16()?;
+    let mut told = Told::default();
     let mut terms = Terms::UNSAID;
-    let (mut session_expiry, mut user_properties) = (0, Vec::new());
     if version == Version::V5 {
-        property::each(&mut reader, Place::Connect, |property| {
-            match property {
-                Property::SessionExpiry(seconds) => session_expiry = seconds,
-                Property::ReceiveMaximum(count) => terms.receive_maximum = count,
-                Property::MaximumPacketSize(bytes) => terms.max_packet = bytes as usize,
-                Property::User(name, value) => user_properties.push((name.to_owned(), value.to_owned())),
-                Property::AuthenticationMethod => {
-                    return Err(Breach::new(
-                        Reason::BadAuthenticationMethod,
-                        "CONNECT asks for extended authentication",
-                    ));
-                }
-                _ => {}
-            }
-            Ok(())
-        })?;
+        told = read_properties(&mut terms, &mut reader)?;
     } else if !flags.clean_start {
-        session_expiry = u32::MAX;
+        told.session_expiry = u32::MAX;
     }
     let client_id = reader.text()?.to_owned();
-    if client_id.is_empty() && version == Version::V3 && !flags.clean_start {
-        // Section 3.1.3.1 of 3.1.1: a session that is kept needs a name to be found by.
-        return Err(Breach::new(
-            Reason::ClientIdentifierNotValid,
-            "CONNECT to keep a session without a client identifier",
-        ));
-    }
+    check_client_id(level, &client_id, flags.clean_start)?;
     let will = if flags.will { Some(read_will(version, flags, &mut reader)?) } else { None };
     let username = if flags.username { Some(reader.text()?.to_owned()) } else { None };
     let password = if flags.password { Some(Zeroizing::new(reader.binary()?.to_vec())) } else { None };
@@ -85,13 +87,55 @@ pub(super) fn read(version: Version, mut reader: Reader<'_>) -> Result<(Connect,
         client_id,
         clean_start: flags.clean_start,
         keep_alive,
-        session_expiry,
+        session_expiry: told.session_expiry,
         username,
         password,
         will,
-        user_properties,
+        authentication: told.method.map(|method| Authentication { method, data: told.data }),
+        request_response_information: terms.wants_response_information,
+        user_properties: told.user_properties,
     };
     Ok((connect, terms))
+}
+
+/// What the properties of a CONNECT say to the caller.
+#[derive(Default)]
+struct Told {
+    session_expiry: u32,
+    method: Option<String>,
+    data: Option<Bytes>,
+    user_properties: Vec<(String, String)>,
+}
+
+fn read_properties(terms: &mut Terms, reader: &mut Reader<'_>) -> Result<Told, Breach> {
+    let mut told = Told::default();
+    property::each(reader, Place::Connect, |property| {
+        match property {
+            Property::SessionExpiry(seconds) => told.session_expiry = seconds,
+            Property::ReceiveMaximum(count) => terms.receive_maximum = count,
+            Property::MaximumPacketSize(bytes) => terms.max_packet = bytes,
+            Property::TopicAliasMaximum(count) => terms.topic_aliases = count,
+            Property::RequestResponse(wanted) => terms.wants_response_information = wanted,
+            Property::AuthenticationMethod(name) => told.method = Some(name.to_owned()),
+            Property::AuthenticationData(data) => told.data = Some(Bytes::copy_from_slice(data)),
+            Property::User(name, value) => told.user_properties.push((name.to_owned(), value.to_owned())),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(told)
+}
+
+fn check_client_id(level: Level, id: &str, clean_start: bool) -> Result<(), Breach> {
+    let what = if level.old && !(1..=23).contains(&id.chars().count()) {
+        "CONNECT of 3.1 with a client identifier that has not 1 to 23 characters"
+    } else if level.version == Version::V3 && id.is_empty() && !clean_start {
+        // [MQTT-3.1.3-8] of 3.1.1: a session that is kept needs a name to be found by.
+        "CONNECT to keep a session without a client identifier"
+    } else {
+        return Ok(());
+    };
+    Err(Breach::new(Reason::ClientIdentifierNotValid, what))
 }
 
 fn read_will(version: Version, flags: Flags, reader: &mut Reader<'_>) -> Result<Will, Breach> {
@@ -141,13 +185,6 @@ impl Flags {
         }
         if version == Version::V3 && flags.password && !flags.username {
             return Err(Breach::malformed("CONNECT with a password but no user name"));
-        }
-        // Section 3.2.2.3: what our CONNACK would rule out is refused at once. 3.1.1 has no words for it.
-        if version == Version::V5 && flags.will_qos == Qos::ExactlyOnce {
-            return Err(Breach::new(Reason::QosNotSupported, "will with QoS 2"));
-        }
-        if version == Version::V5 && flags.will_retain {
-            return Err(Breach::new(Reason::RetainNotSupported, "will to be retained"));
         }
         Ok(flags)
     }

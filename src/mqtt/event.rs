@@ -11,7 +11,7 @@ use super::topic::{TopicFilter, TopicName};
 /// The protocol that a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Version {
-    /// MQTT 3.1.1, protocol level 4.
+    /// MQTT 3.1.1, protocol level 4; and 3.1, level 3, which is spoken like it.
     V3,
     /// MQTT 5.0, protocol level 5.
     V5,
@@ -66,12 +66,23 @@ impl PayloadFormat {
 /// One thing that happened on a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// A client introduced itself; nothing more is read until it is accepted or refused.
+    /// A client introduced itself; nothing more is read until it is accepted, refused or challenged.
     Connect(Box<Connect>),
-    /// A message to pass on. With QoS 1 it waits for [`puback`](super::Connection::puback).
+    /// Authentication goes on. The answer to our challenge: while a CONNECT is judged, nothing more is read until
+    /// that is answered. Or, with [`Reason::ReAuthenticate`], the begin of another round on an open connection.
+    Auth { reason: Reason, data: Option<Bytes> },
+    /// A message to pass on, which waits for [`puback`](super::Connection::puback) (QoS 1) or
+    /// [`pubrec`](super::Connection::pubrec) (QoS 2). Never a QoS 2 message that was received before.
     Publish(Publish),
-    /// The client settled one of our deliveries; a reason of 0x80 and above says that it refused it.
+    /// The client releases a QoS 2 message that we received: forget the identifier for good, then call
+    /// [`pubcomp`](super::Connection::pubcomp).
+    Released { id: u16 },
+    /// Our QoS 1 delivery was acknowledged, or a delivery refused with 0x80 and above: it is settled.
     Acked { id: u16, reason: Reason },
+    /// The client has our QoS 2 delivery: note it, then call [`pubrel`](super::Connection::pubrel).
+    Received { id: u16 },
+    /// Our QoS 2 delivery is over.
+    Completed { id: u16 },
     /// Waits for [`suback`](super::Connection::suback), one code per filter in the same order.
     Subscribe { id: u16, filters: Vec<Subscription>, identifier: Option<u32> },
     /// Waits for [`unsuback`](super::Connection::unsuback), one code per filter in the same order.
@@ -98,6 +109,10 @@ pub(crate) struct Connect {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Zeroizing<Vec<u8>>>,
     pub(crate) will: Option<Will>,
+    /// The client wants more than a password to be asked for (MQTT 5.0 section 4.12).
+    pub(crate) authentication: Option<Authentication>,
+    /// The client would like to hear which topics to be answered on (MQTT 5.0 section 3.1.2.11.6).
+    pub(crate) request_response_information: bool,
     pub(crate) user_properties: Vec<(String, String)>,
 }
 
@@ -113,7 +128,25 @@ impl fmt::Debug for Connect {
             .field("username", &self.username)
             .field("has_password", &self.password.is_some())
             .field("will", &self.will)
+            .field("authentication", &self.authentication)
             .field("user_properties", &self.user_properties)
+            .finish()
+    }
+}
+
+/// How a client wants to prove itself, and its first word in that.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Authentication {
+    pub(crate) method: String,
+    pub(crate) data: Option<Bytes>,
+}
+
+/// Written by hand because a derived one would print the data.
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authentication")
+            .field("method", &self.method)
+            .field("has_data", &self.data.is_some())
             .finish()
     }
 }
@@ -142,7 +175,8 @@ pub(crate) struct Publish {
     pub(crate) retain: bool,
     pub(crate) topic: TopicName,
     pub(crate) payload: Bytes,
-    pub(crate) properties: Properties,
+    /// `None` when there are none, as with most messages.
+    pub(crate) properties: Option<Box<Properties>>,
 }
 
 /// What a message carries beside topic and payload (MQTT 5.0 section 3.3.2.3); empty for 3.1.1.

@@ -8,9 +8,9 @@ use bytes::{BufMut, BytesMut};
 use super::codec::short;
 use super::event::Version;
 use super::property::{self, Place, Property};
-use super::publish::{put_binary, put_varint, varint_width};
 use super::reader::Reader;
 use super::reason::{Breach, Reason};
+use super::writer::{put_binary, put_varint, varint_width};
 
 /// Reads the body: the reason, and a new session expiry in seconds if there is one.
 pub(super) fn read(version: Version, body: &[u8]) -> Result<(Reason, Option<u32>), Breach> {
@@ -18,9 +18,7 @@ pub(super) fn read(version: Version, body: &[u8]) -> Result<(Reason, Option<u32>
     let (mut reason, mut session_expiry) = (Reason::Success, None);
     if version == Version::V5 && reader.left() > 0 {
         reason = Reason::from_byte(reader.u8()?)
-            .filter(|reason| {
-                reason.is_refusal() || matches!(reason, Reason::Success | Reason::DisconnectWithWill)
-            })
+            .filter(|reason| *reason == Reason::DisconnectWithWill || sayable(*reason) == reason.code())
             .ok_or(Breach::malformed("DISCONNECT with an unknown reason"))?;
     }
     if version == Version::V5 && reader.left() > 0 {
@@ -52,10 +50,11 @@ pub(super) fn write(reason: Reason, why: Option<&str>, max: usize, out: &mut Byt
     }
 }
 
-/// The code, if the table of section 3.14.2.1 lets a server say it; else an unspecified error.
+/// The code, if the table of section 3.14.2.1, or for 0x8C that of 2.4, has it for DISCONNECT; else an unspecified
+/// error.
 fn sayable(reason: Reason) -> u8 {
     match reason.code() {
-        code @ (0x00 | 0x80..=0x83 | 0x87 | 0x89 | 0x8B | 0x8D..=0x90 | 0x93..=0xA2) => code,
+        code @ (0x00 | 0x80..=0x83 | 0x87 | 0x89 | 0x8B..=0x90 | 0x93..=0xA2) => code,
         _ => Reason::UnspecifiedError.code(),
     }
 }

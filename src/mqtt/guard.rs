@@ -4,20 +4,19 @@
 //! properties may run past their list, and a list's end is miscounted after a repeated subscription
 //! identifier. Nothing passes here that could find those places.
 
+use super::ack::Ack;
 use super::event::Version;
 use super::property::{self, Place};
 use super::reader::{Reader, varint};
 use super::reason::{Breach, Reason};
+use super::topic::SHARE;
 
 /// The packets that a client may send (MQTT 5.0 section 2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Connect,
     Publish,
-    PubAck,
-    PubRec,
-    PubRel,
-    PubComp,
+    Ack(Ack),
     Subscribe,
     Unsubscribe,
     PingReq,
@@ -36,18 +35,37 @@ pub(super) struct Header {
     pub(super) total: usize,
 }
 
+impl Header {
+    /// What follows the fixed header in `input`, which begins with this packet.
+    pub(super) fn body<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        input.get(self.body_at..self.total).unwrap_or_default()
+    }
+}
+
+/// Who may speak, and of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A client that has not introduced itself.
+    Greeting,
+    /// A client that has been challenged and not yet been accepted (\[MQTT-3.1.2-30\]).
+    Proof,
+    /// A client that has been accepted.
+    Open,
+}
+
 /// Finds the next whole packet in `input`, or `None` while it is incomplete.
 ///
 /// Every byte is judged as soon as it is there: a stream that is not MQTT fails on its first byte, and an
 /// oversized packet before its body arrives.
-pub(super) fn next(input: &[u8], max_packet: usize, connected: bool) -> Result<Option<Header>, Breach> {
+pub(super) fn next(input: &[u8], max_packet: usize, turn: Turn) -> Result<Option<Header>, Breach> {
     let Some((&first, rest)) = input.split_first() else { return Ok(None) };
     let (kind, flags) = (kind(first)?, first & 0x0F);
-    match (connected, kind) {
-        (false, Kind::Connect) => {}
-        (false, _) => return Err(Breach::protocol("first packet that is not CONNECT")),
-        (true, Kind::Connect) => return Err(Breach::protocol("second CONNECT on one connection")),
-        (true, _) => {}
+    match (turn, kind) {
+        (Turn::Greeting, Kind::Connect) | (Turn::Proof, Kind::Auth | Kind::Disconnect) => {}
+        (Turn::Greeting, _) => return Err(Breach::protocol("first packet that is not CONNECT")),
+        (_, Kind::Connect) => return Err(Breach::protocol("second CONNECT on one connection")),
+        (Turn::Proof, _) => return Err(Breach::protocol("packet other than AUTH amid authentication")),
+        (Turn::Open, _) => {}
     }
     let Some((length, width)) = varint(rest)? else { return Ok(None) };
     let body_at = 1 + width;
@@ -66,10 +84,10 @@ fn kind(first: u8) -> Result<Kind, Breach> {
     let (kind, flags) = match first >> 4 {
         1 => (Kind::Connect, 0),
         3 => return Ok(Kind::Publish),
-        4 => (Kind::PubAck, 0),
-        5 => (Kind::PubRec, 0),
-        6 => (Kind::PubRel, 2),
-        7 => (Kind::PubComp, 0),
+        4 => (Kind::Ack(Ack::PubAck), 0),
+        5 => (Kind::Ack(Ack::PubRec), 0),
+        6 => (Kind::Ack(Ack::PubRel), 2),
+        7 => (Kind::Ack(Ack::PubComp), 0),
         8 => (Kind::Subscribe, 2),
         10 => (Kind::Unsubscribe, 2),
         12 => (Kind::PingReq, 0),
@@ -90,7 +108,7 @@ pub(super) fn subscribe(version: Version, body: &[u8]) -> Result<(), Breach> {
         return Err(Breach::protocol("SUBSCRIBE without a filter"));
     }
     while reader.left() > 0 {
-        reader.text()?;
+        let filter = reader.text()?;
         let options = reader.u8()?;
         let reserved = match version {
             Version::V3 => 0b1111_1100,
@@ -104,6 +122,10 @@ pub(super) fn subscribe(version: Version, body: &[u8]) -> Result<(), Breach> {
         }
         if options & 0b11_0000 == 0b11_0000 {
             return Err(Breach::protocol("SUBSCRIBE with retain handling 3"));
+        }
+        // [MQTT-3.8.3-4]
+        if options & 0b100 != 0 && filter.starts_with(SHARE) {
+            return Err(Breach::protocol("shared subscription that excludes the subscriber's own"));
         }
     }
     Ok(())
@@ -135,7 +157,9 @@ mod tests {
     use super::*;
 
     fn check(input: &[u8]) -> Result<Option<usize>, Reason> {
-        next(input, 100, true).map(|header| header.map(|header| header.total)).map_err(|breach| breach.reason)
+        next(input, 100, Turn::Open)
+            .map(|header| header.map(|header| header.total))
+            .map_err(|breach| breach.reason)
     }
 
     #[test]
@@ -167,13 +191,22 @@ mod tests {
     #[test]
     fn connect_comes_first_and_only_first() {
         assert_eq!(check(&[0x10]), Err(Reason::ProtocolError));
-        assert_eq!(next(&[0x30], 100, false).unwrap_err().what, "first packet that is not CONNECT");
+        assert_eq!(next(&[0x30], 100, Turn::Greeting).unwrap_err().what, "first packet that is not CONNECT");
         assert_eq!(
-            next(b"\x16\x03\x01", 100, false).unwrap_err().reason,
+            next(b"\x16\x03\x01", 100, Turn::Greeting).unwrap_err().reason,
             Reason::MalformedPacket,
             "a TLS hello"
         );
-        assert_eq!(next(&[0x10], 100, false), Ok(None));
+        assert_eq!(next(&[0x10], 100, Turn::Greeting), Ok(None));
+    }
+
+    #[test]
+    fn amid_authentication_only_auth_and_goodbye_may_come() {
+        let check = |first| next(&[first], 100, Turn::Proof).map_err(|breach| breach.reason);
+        for first in [0x10, 0x30, 0x40, 0x82, 0xC0] {
+            assert_eq!(check(first), Err(Reason::ProtocolError), "{first:#x}");
+        }
+        assert_eq!((check(0xF0), check(0xE0)), (Ok(None), Ok(None)));
     }
 
     #[test]
@@ -190,6 +223,8 @@ mod tests {
         );
         assert_eq!(check(Version::V5, b"\x00\x01\x00\x00\x01a\x30"), Err("SUBSCRIBE with retain handling 3"));
         assert_eq!(check(Version::V3, b"\x00\x01\x00\x01a"), Err("packet ends before its content does"));
+        let shared = b"\x00\x01\x00\x00\x0a$share/g/a\x05";
+        assert_eq!(check(Version::V5, shared), Err("shared subscription that excludes the subscriber's own"));
         assert_eq!(
             unsubscribe(Version::V5, b"\x00\x01\x00"),
             Err(Breach::protocol("UNSUBSCRIBE without a filter"))

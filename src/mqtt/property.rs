@@ -13,6 +13,7 @@ pub(super) enum Place {
     Subscribe,
     Unsubscribe,
     Disconnect,
+    Auth,
 }
 
 /// One property that matters to a server; the others are checked and dropped.
@@ -23,10 +24,15 @@ pub(super) enum Property<'a> {
     ResponseTopic(&'a str),
     CorrelationData(&'a [u8]),
     SessionExpiry(u32),
-    AuthenticationMethod,
+    AuthenticationMethod(&'a str),
+    AuthenticationData(&'a [u8]),
+    SubscriptionId,
+    RequestResponse(bool),
     WillDelay(u32),
     ReceiveMaximum(u16),
     MaximumPacketSize(u32),
+    TopicAliasMaximum(u16),
+    TopicAlias(u16),
     User(&'a str, &'a str),
     Other,
 }
@@ -76,34 +82,25 @@ fn one<'a>(id: u8, list: &mut Reader<'a>) -> Result<Property<'a>, Breach> {
         0x09 => Property::CorrelationData(list.binary()?),
         0x0B => {
             some(list.varint()?, "subscription identifier 0")?;
-            Property::Other
+            Property::SubscriptionId
         }
         0x11 => Property::SessionExpiry(list.u32()?),
-        0x15 => {
-            list.text()?;
-            Property::AuthenticationMethod
-        }
-        0x16 => {
-            list.binary()?;
-            Property::Other
-        }
-        0x17 | 0x19 => {
+        0x15 => Property::AuthenticationMethod(list.text()?),
+        0x16 => Property::AuthenticationData(list.binary()?),
+        // Reason strings, which it is about, we put only where it does not rule (section 3.1.2.11.7).
+        0x17 => {
             flag(list.u8()?)?;
             Property::Other
         }
         0x18 => Property::WillDelay(list.u32()?),
+        0x19 => Property::RequestResponse(flag(list.u8()?)? == 1),
         0x1C | 0x1F => {
             list.text()?;
             Property::Other
         }
         0x21 => Property::ReceiveMaximum(some(list.u16()?, "receive maximum 0")?),
-        0x22 => {
-            // We send no aliases, so how many a client could remember is of no interest.
-            list.u16()?;
-            Property::Other
-        }
-        // Our CONNACK allows none (section 3.3.2.3.4).
-        0x23 => return Err(Breach::new(Reason::TopicAliasInvalid, "topic alias, though none is allowed")),
+        0x22 => Property::TopicAliasMaximum(list.u16()?),
+        0x23 => Property::TopicAlias(list.u16()?),
         USER => Property::User(list.text()?, list.text()?),
         0x27 => Property::MaximumPacketSize(some(list.u32()?, "maximum packet size 0")?),
         _ => return Err(Breach::malformed("property that has no place in this packet")),
@@ -119,16 +116,15 @@ fn some<N: PartialEq + From<u8>>(value: N, what: &'static str) -> Result<N, Brea
 }
 
 /// The table of section 2.2.2.2, for what clients send, as one bit per identifier.
-///
-/// A PUBLISH with a subscription identifier is only the server's to send (section 3.3.4).
 fn allowed(place: Place) -> u64 {
     const CONNECT: u64 = bits(&[0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, USER, 0x27]);
     const WILL: u64 = bits(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x18, USER]);
-    const PUBLISH: u64 = bits(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x23, USER]);
+    const PUBLISH: u64 = bits(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x0B, 0x23, USER]);
     const ACK: u64 = bits(&[0x1F, USER]);
     const SUBSCRIBE: u64 = bits(&[0x0B, USER]);
     const UNSUBSCRIBE: u64 = bits(&[USER]);
     const DISCONNECT: u64 = bits(&[0x11, 0x1C, 0x1F, USER]);
+    const AUTH: u64 = bits(&[0x15, 0x16, 0x1F, USER]);
     match place {
         Place::Connect => CONNECT,
         Place::Will => WILL,
@@ -137,6 +133,7 @@ fn allowed(place: Place) -> u64 {
         Place::Subscribe => SUBSCRIBE,
         Place::Unsubscribe => UNSUBSCRIBE,
         Place::Disconnect => DISCONNECT,
+        Place::Auth => AUTH,
     }
 }
 
@@ -170,7 +167,8 @@ mod tests {
     #[test]
     fn a_property_stands_only_where_the_table_allows_it() {
         let misplaced = Err("property that has no place in this packet");
-        assert_eq!(check(Place::Publish, b"\x0B\x01"), misplaced);
+        assert_eq!(check(Place::Publish, b"\x18\x00\x00\x00\x01"), misplaced);
+        assert_eq!(check(Place::Auth, b"\x11\x00\x00\x00\x01"), misplaced);
         assert_eq!(check(Place::Ack, b"\x11\x00\x00\x00\x01"), misplaced);
         assert_eq!(check(Place::Connect, b"\xFF"), misplaced);
         assert_eq!(check(Place::Connect, b"\x00"), misplaced);
@@ -190,6 +188,5 @@ mod tests {
         assert_eq!(check(Place::Subscribe, b"\x0B\x00"), Err("subscription identifier 0"));
         assert_eq!(check(Place::Publish, b"\x01\x02"), Err("property that is neither 0 nor 1"));
         assert_eq!(check(Place::Connect, b"\x16\x00\x00"), Err("authentication data without a method"));
-        assert_eq!(check(Place::Publish, b"\x23\x00\x01"), Err("topic alias, though none is allowed"));
     }
 }

@@ -3,18 +3,25 @@
 mod conversation;
 mod flow;
 mod hostile;
+mod proof;
+mod samples;
+mod twice;
+mod two;
 
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rumqttd::protocol::{self, Packet, Protocol, v4::V4, v5::V5};
 
+use samples::samples;
+
 use super::*;
 
 const BOTH: [Version; 2] = [Version::V3, Version::V5];
 
 fn limits() -> Limits {
-    Limits { max_packet: 10_000, receive_maximum: 4, connect_timeout: Duration::from_secs(10) }
+    let connect_timeout = Duration::from_secs(10);
+    Limits { max_packet: 10_000, receive_maximum: 4, topic_aliases: 3, connect_timeout }
 }
 
 /// One connection and the client at its other end.
@@ -25,6 +32,7 @@ struct Line {
     /// What the machine has been sent and has not consumed.
     input: BytesMut,
     welcomed: bool,
+    challenged: bool,
 }
 
 impl Line {
@@ -36,6 +44,7 @@ impl Line {
             now,
             input: BytesMut::new(),
             welcomed: false,
+            challenged: false,
         }
     }
 
@@ -51,6 +60,52 @@ impl Line {
         line.welcomed = true;
         line.sent();
         assert_eq!(line.hear(&[]), []);
+        line
+    }
+
+    /// A client with messages in every state, in both directions.
+    fn busy(version: Version) -> Self {
+        let mut line = Self::open(version);
+        for (id, qos) in [(1, Qos::AtLeastOnce), (2, Qos::ExactlyOnce), (3, Qos::ExactlyOnce)] {
+            line.machine.publish(&Outgoing { id: Some(id), topic: "t", qos, ..Outgoing::default() });
+        }
+        line.machine.pubrel(4);
+        line.hear(&[&samples::business(version)[..], &[0x50, 2, 0, 3]].concat());
+        line.machine.pubrec(9, Reason::Success);
+        line.machine.pubrec(10, Reason::Success);
+        line.hear(&[0x62, 2, 0, 10]);
+        assert_eq!((line.machine.in_flight(), line.machine.unanswered()), (4, 4));
+        line.sent();
+        line
+    }
+
+    /// A client that named the authentication method `SIGN`.
+    fn prover() -> Self {
+        let properties = protocol::ConnectProperties {
+            authentication_method: Some("SIGN".into()),
+            authentication_data: Some(Bytes::from_static(b"ada")),
+            ..connect_properties()
+        };
+        let mut line = Self::new(Version::V5);
+        line.hear(&connect_with(Version::V5, Some(properties)));
+        line
+    }
+
+    /// The same, challenged.
+    fn challenged() -> Self {
+        let mut line = Self::prover();
+        line.machine.challenge(Some(b"who?"));
+        line.challenged = true;
+        line.sent();
+        line
+    }
+
+    /// The same, accepted.
+    fn proven() -> Self {
+        let mut line = Self::prover();
+        line.machine.accept(Accept::default());
+        line.welcomed = true;
+        line.sent();
         line
     }
 
@@ -159,95 +214,4 @@ fn goodbye(sent: &[u8]) -> Option<u8> {
         [0xE0, _, reason, ..] if sent.len() == 2 + usize::from(sent[1]) => Some(*reason),
         _ => None,
     }
-}
-
-/// Packets of every kind that a client sends, each valid on its own after the welcome (but the first).
-fn samples(version: Version) -> Vec<Vec<u8>> {
-    let user = vec![("key".to_owned(), "välue".to_owned())];
-    let v5 = version == Version::V5;
-    let will = protocol::LastWill {
-        topic: Bytes::from_static(b"ada/gone"),
-        message: Bytes::from_static(b"bye"),
-        qos: protocol::QoS::AtLeastOnce,
-        retain: false,
-    };
-    let will_properties = protocol::LastWillProperties {
-        delay_interval: Some(30),
-        payload_format_indicator: Some(1),
-        message_expiry_interval: Some(60),
-        content_type: Some("text/plain".into()),
-        response_topic: Some("ada/re".into()),
-        correlation_data: Some(Bytes::from_static(b"\x00\x01")),
-        user_properties: user.clone(),
-    };
-    let properties = protocol::ConnectProperties {
-        session_expiry_interval: Some(3600),
-        receive_maximum: Some(3),
-        max_packet_size: Some(5000),
-        topic_alias_max: Some(7),
-        request_response_info: Some(0),
-        request_problem_info: Some(1),
-        user_properties: user.clone(),
-        ..connect_properties()
-    };
-    let login = protocol::Login { username: "ada".into(), password: "love lace".into() };
-    let hello = protocol::Connect { keep_alive: 30, client_id: "phone".into(), clean_session: false };
-    let publish_properties = protocol::PublishProperties {
-        payload_format_indicator: Some(0),
-        message_expiry_interval: Some(9),
-        response_topic: Some("re".into()),
-        correlation_data: Some(Bytes::from_static(b"c")),
-        user_properties: user.clone(),
-        content_type: Some("a/b".into()),
-        ..protocol::PublishProperties::default()
-    };
-    let filter = |path: &str, preserve_retain| protocol::Filter {
-        path: path.into(),
-        qos: protocol::QoS::AtLeastOnce,
-        nolocal: v5,
-        preserve_retain: preserve_retain && v5,
-        retain_forward_rule: if v5 {
-            protocol::RetainForwardRule::OnNewSubscribe
-        } else {
-            protocol::RetainForwardRule::OnEverySubscribe
-        },
-    };
-    let subscribe =
-        protocol::Subscribe { pkid: 7, filters: vec![filter("from/#", true), filter("ä/+/x", false)] };
-    let unsubscribe = protocol::Unsubscribe { pkid: 8, filters: vec!["from/#".into(), "x".into()] };
-    let subscribe_properties = protocol::SubscribeProperties { id: Some(300), user_properties: user.clone() };
-    let goodbye =
-        protocol::Disconnect { reason_code: protocol::DisconnectReasonCode::DisconnectWithWillMessage };
-    let goodbye_properties = protocol::DisconnectProperties {
-        session_expiry_interval: Some(0),
-        reason_string: Some("lunch".into()),
-        user_properties: user.clone(),
-        server_reference: None,
-    };
-    let puback = protocol::PubAck { pkid: 1, reason: protocol::PubAckReason::Success };
-    let refusal = protocol::PubAck { pkid: 1, reason: protocol::PubAckReason::QuotaExceeded };
-    let said =
-        protocol::PubAckProperties { reason_string: Some("full".into()), user_properties: user.clone() };
-    let packets = [
-        Packet::Connect(
-            hello,
-            v5.then_some(properties),
-            Some(will),
-            v5.then_some(will_properties),
-            Some(login),
-        ),
-        Packet::Publish(message(false, 0, false, 0, "to/bob", b"hello"), None),
-        Packet::Publish(message(true, 1, false, 5, "ä/1", b""), v5.then_some(publish_properties)),
-        Packet::PubAck(puback, None),
-        Packet::PubAck(refusal, v5.then_some(said)),
-        Packet::Subscribe(subscribe, v5.then_some(subscribe_properties)),
-        Packet::Unsubscribe(
-            unsubscribe,
-            v5.then_some(protocol::UnsubscribeProperties { user_properties: user }),
-        ),
-        Packet::PubRel(protocol::PubRel { pkid: 9, reason: protocol::PubRelReason::Success }, None),
-        Packet::PingReq(protocol::PingReq),
-        Packet::Disconnect(goodbye, v5.then_some(goodbye_properties)),
-    ];
-    packets.into_iter().map(|packet| encode(version, packet)).collect()
 }

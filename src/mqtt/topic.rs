@@ -12,7 +12,8 @@ use super::reason::{Breach, Reason};
 /// UTF-8 strings carry a two-byte length (MQTT section 1.5.4; 1.5.3 in 3.1.1).
 pub(super) const LONGEST_TEXT: usize = u16::MAX as usize;
 
-const SHARE: &str = "$share/";
+/// What a shared subscription begins with (MQTT 5.0 section 4.8.2).
+pub(super) const SHARE: &str = "$share/";
 
 /// Levels of one name or filter. Both are walked level by level, so their depth must be bounded; 200 is what other
 /// brokers allow.
@@ -40,18 +41,26 @@ impl TopicName {
         if std::str::from_utf8(&name).is_err() {
             return Err(Breach::malformed("topic name that is not UTF-8"));
         }
-        if name.iter().filter(|&&byte| byte == b'/').count() >= DEEPEST {
+        let mut depth = 1;
+        for byte in name.iter() {
+            match byte {
+                b'/' => depth += 1,
+                0 => return Err(Breach::malformed("topic name with a NUL character")),
+                b'+' | b'#' => {
+                    return Err(Breach::new(Reason::TopicNameInvalid, "topic name with a wildcard"));
+                }
+                _ => {}
+            }
+        }
+        if depth > DEEPEST {
             return Err(Breach::new(Reason::TopicNameInvalid, "topic name of more than 200 levels"));
         }
-        // One pass for all three; which of them it was matters only on the way out.
-        if name.iter().any(|byte| matches!(byte, 0 | b'+' | b'#')) {
-            return Err(if name.contains(&0) {
-                Breach::malformed("topic name with a NUL character")
-            } else {
-                Breach::new(Reason::TopicNameInvalid, "topic name with a wildcard")
-            });
-        }
         Ok(Self(name))
+    }
+
+    /// The same name in memory of its own, for whoever keeps it longer than its packet.
+    pub(crate) fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
     }
 
     /// The name as text.
@@ -122,6 +131,39 @@ impl TopicFilter {
         self.text.get(SHARE.len()..usize::from(self.path_at).checked_sub(1)?)
     }
 
+    /// Whether every topic that `other` selects is selected too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        if hides(self.path(), other.path()) {
+            return false;
+        }
+        let mut theirs = other.path().split('/');
+        for ours in self.path().split('/') {
+            if ours == "#" {
+                return true;
+            }
+            match theirs.next() {
+                Some(level) if level != "#" && (ours == "+" || ours == level) => {}
+                _ => return false,
+            }
+        }
+        theirs.next().is_none()
+    }
+
+    /// Whether there is a topic that both select.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        if hides(self.path(), other.path()) || hides(other.path(), self.path()) {
+            return false;
+        }
+        let (mut ours, mut theirs) = (self.path().split('/'), other.path().split('/'));
+        loop {
+            match (ours.next(), theirs.next()) {
+                (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+                (Some(one), Some(other)) if one == "+" || other == "+" || one == other => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// Whether a message published to `name` is selected (MQTT section 4.7).
     pub(crate) fn matches(&self, name: &TopicName) -> bool {
         let (path, name) = (self.path().as_bytes(), &name.0[..]);
@@ -141,6 +183,11 @@ impl TopicFilter {
         }
         levels.next().is_none()
     }
+}
+
+/// A leading wildcard does not reach names that begin with `$` (MQTT section 4.7.2).
+fn hides(wide: &str, narrow: &str) -> bool {
+    wide.starts_with(['+', '#']) && narrow.starts_with('$')
 }
 
 /// A wildcard fills its level, and `#` only the last one (MQTT section 4.7.1).

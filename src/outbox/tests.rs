@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
-use crate::broker::{Broker, Hello, Live, NewSubscription, Session};
+use crate::broker::{Broker, Hello, Live, Session, Subscribed};
 use crate::chat::acl::Rules;
 use crate::directory::NewAccount;
 use crate::id::{AccountId, EnvelopeId, MessageId};
@@ -45,7 +45,7 @@ impl House {
     async fn with(config: fn(&TempDir) -> Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("house.db"), 2).unwrap();
-        let broker = Broker::open(store.clone(), at(0)).await.unwrap();
+        let broker = Broker::open(store.clone(), &dir.path().join("journal"), Default::default(), at(0)).await.unwrap();
         let directory = Directory::open(store.clone(), broker.clone(), None).await.unwrap();
         for (name, mail) in [("alice", None), ("carol", Some("carol@home.example"))] {
             let new =
@@ -93,19 +93,26 @@ impl House {
             version: Version::V5,
             door: "mqtts",
             since: at(0),
-            ending: None,
+            bell: Arc::default(),
         };
         let hello = Hello {
             account: self.id("alice"),
             client_id: "phone".into(),
             clean_start: true,
             expiry: 3600,
+            will: None,
             live,
         };
         let session = self.broker.attach(hello, at(0)).await.unwrap().session;
         let filter = TopicFilter::parse("receipt/#").unwrap();
-        let new = NewSubscription { filter, qos: Qos::AtLeastOnce, no_local: false, identifier: None };
-        self.broker.subscribe(&session, vec![new]).await.unwrap();
+        let new = Subscribed {
+            filter,
+            qos: Qos::AtLeastOnce,
+            no_local: false,
+            retain_as_published: false,
+            identifier: None,
+        };
+        self.broker.subscribe(&session, &[new]).await.unwrap();
         session
     }
 
@@ -398,7 +405,8 @@ async fn a_house_that_forgot_every_message_and_started_again_still_sends_mail() 
     house.store.write(|tx| tx.expire_messages(at(100))).await.unwrap();
     // An order of commit that began anew would stay behind the place where the sweep has come to.
     let store = Store::open(&house.dir.path().join("house.db"), 1).unwrap();
-    let broker = Broker::open(store.clone(), at(100)).await.unwrap();
+    let journal = house.dir.path().join("another journal");
+    let broker = Broker::open(store.clone(), &journal, Default::default(), at(100)).await.unwrap();
     let directory = Directory::open(store.clone(), broker.clone(), None).await.unwrap();
     let outbox = open(&store, &broker, &directory, by_maildir(&house.dir)).await;
     let house = House { store, broker, directory, outbox, ..house };

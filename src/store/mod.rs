@@ -38,7 +38,6 @@ pub(crate) use open::OpenError;
 pub(crate) use origin::Origin;
 pub(crate) use peer::Peer;
 pub(crate) use room::Room;
-pub(crate) use session::{StoredSession, StoredSubscription};
 pub(crate) use writer::Job;
 
 use crate::id::MessageId;

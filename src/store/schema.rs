@@ -7,13 +7,6 @@ table! { account (id) {
     groups -> Text, admin_disabled -> Bool, directory_disabled -> Nullable<Text>, removed_at -> Nullable<BigInt>,
     created_at -> BigInt,
 } }
-table! { session (id) {
-    id -> Binary, account -> Binary, client_id -> Text, expiry -> BigInt, ended_at -> Nullable<BigInt>,
-    created_at -> BigInt,
-} }
-table! { subscription (session, filter) {
-    session -> Binary, filter -> Text, qos -> Integer, no_local -> Bool, identifier -> Nullable<BigInt>,
-} }
 table! { message (seq) {
     seq -> BigInt, id -> Binary, kind -> Integer, author -> Binary, sender -> Text, address -> Text,
     payload -> Binary, properties -> Nullable<Text>, at -> BigInt,

@@ -1,24 +1,24 @@
 //! Taking back.
 
 use super::*;
-use crate::broker::{Ending, Hello, Live};
+use crate::broker::{Bell, Hello, Live};
 use crate::mqtt::Version;
 
-/// A live session on a certificate; gives the line on which it hears of its end.
-async fn connected(house: &House, presented: &Presented, client: &str) -> Ending {
-    let (line, ending) = tokio::sync::oneshot::channel();
+/// A live session on a certificate; gives the bell by which it hears of its end.
+async fn connected(house: &House, presented: &Presented, client: &str) -> Arc<Bell> {
+    let bell = Arc::<Bell>::default();
     let live = Live {
         serial: Some(presented.serial.clone()),
         address: None,
         version: Version::V5,
         door: "mqtts",
         since: house.now,
-        ending: Some(line),
+        bell: bell.clone(),
     };
     let (account, client_id) = (presented.account, client.into());
-    let hello = Hello { account, client_id, clean_start: true, expiry: 0, live };
+    let hello = Hello { account, client_id, clean_start: true, expiry: 0, will: None, live };
     house.broker.attach(hello, house.now).await.unwrap();
-    ending
+    bell
 }
 
 #[tokio::test]
@@ -45,14 +45,14 @@ async fn a_revoked_certificate_ends_its_sessions_and_no_others() {
     let kept = house.presented(&house.enrolled("alice").await);
     let (first, second) =
         (connected(&house, &lost, "phone").await, connected(&house, &lost, "old phone").await);
-    let mut other = connected(&house, &kept, "laptop").await;
+    let other = connected(&house, &kept, "laptop").await;
 
     let ended =
         house.enrollment.revoke(&Principal::Host, &lost.serial, "superseded", house.now).await.unwrap();
     assert_eq!(ended, 2);
-    assert_eq!(first.await, Ok(Reason::AdministrativeAction));
-    assert_eq!(second.await, Ok(Reason::AdministrativeAction));
-    assert!(other.try_recv().is_err() && house.broker.is_online(house.id("alice")));
+    assert_eq!(first.ending(), Some(Reason::AdministrativeAction));
+    assert_eq!(second.ending(), Some(Reason::AdministrativeAction));
+    assert!(other.ending().is_none() && house.broker.is_online(house.id("alice")));
 }
 
 #[tokio::test]

@@ -11,14 +11,12 @@ fn a_welcome_announces_what_we_serve() {
         assigned_client_id: Some("x1".into()),
         ..Accept::default()
     });
-    let mut expected = vec![0x20, 28, 1, 0x00, 25];
+    let mut expected = vec![0x20, 0, 1, 0x00, 0];
     expected.extend([0x21, 0, 4]); // receive maximum
-    expected.extend([0x24, 1]); // maximum QoS
-    expected.extend([0x25, 0]); // retain available
     expected.extend([0x27, 0, 0, 0x27, 0x10]); // maximum packet size
     expected.extend([0x12, 0, 2, b'x', b'1']); // assigned client identifier
-    expected.extend([0x22, 0, 0]); // topic alias maximum
-    expected.extend([0x28, 1, 0x29, 1, 0x2A, 0]); // wildcards, identifiers, shared
+    expected.extend([0x22, 0, 3]); // topic alias maximum
+    expected.extend([0x28, 1, 0x29, 1]); // wildcards, identifiers
     expected[1] = expected.len() as u8 - 2;
     expected[4] = expected.len() as u8 - 5;
     assert_eq!(line.sent(), expected);
@@ -112,19 +110,62 @@ fn a_refused_client_hears_why_in_its_own_version() {
 
 #[test]
 fn another_protocol_level_is_answered_in_the_nearest_version() {
-    let old = b"\x10\x0F\x00\x06MQIsdp\x03\x02\x00\x00\x00\x01a";
-    let low = b"\x10\x0D\x00\x04MQTT\x03\x02\x00\x00\x00\x01a";
-    let high = b"\x10\x0E\x00\x04MQTT\x06\x02\x00\x00\x00\x00\x01a";
-    for (packet, answer) in [(&old[..], &[0x20, 2, 0, 1][..]), (low, &[0x20, 2, 0, 1]), (high, &[0x20])] {
+    let connect = |name: &str, level: u8| {
+        let ending: &[u8] =
+            if level & 0x7F > 4 { b"\x02\x00\x00\x00\x00\x01a" } else { b"\x02\x00\x00\x00\x01a" };
+        [
+            &[0x10, (3 + name.len() + ending.len()) as u8, 0, name.len() as u8],
+            name.as_bytes(),
+            &[level],
+            ending,
+        ]
+        .concat()
+    };
+    let no = &[0x20, 2, 0, 1][..];
+    for (name, level, answer) in [
+        ("MQIsdp", 4, no),
+        ("MQIsdp", 0x83, no),
+        ("MQTT", 3, no),
+        ("MQTT", 0x84, no),
+        ("MQTT", 6, &[0x20]),
+        ("MQTT", 0x85, &[0x20]),
+    ] {
         let mut line = Line::new(Version::V3);
-        assert_eq!(fault(&line.hear(packet)).unwrap().0, Reason::UnsupportedProtocolVersion);
+        assert_eq!(fault(&line.hear(&connect(name, level))).unwrap().0, Reason::UnsupportedProtocolVersion);
         let sent = line.sent();
         assert!(sent.starts_with(answer), "{sent:x?}");
         assert!(answer.len() > 1 || sent[3] == 0x84);
     }
     let mut stranger = Line::new(Version::V3);
-    assert!(fault(&stranger.hear(b"\x10\x0D\x00\x04HTTP\x04\x02\x00\x00\x00\x01a")).is_some());
+    assert!(fault(&stranger.hear(&connect("HTTP", 4))).is_some());
     assert!(stranger.sent().is_empty());
+}
+
+#[test]
+fn a_client_of_3_1_is_served_like_one_of_3_1_1_and_names_itself_in_23_characters() {
+    for (id, flags, welcome) in
+        [("a", 2, true), (&*"ä".repeat(23), 0, true), ("", 2, false), (&*"x".repeat(24), 2, false)]
+    {
+        let mut packet = b"\x10\x00\x00\x06MQIsdp\x03\x00\x00\x0A\x00".to_vec();
+        packet[11] = flags;
+        packet.push(id.len() as u8);
+        packet.extend(id.as_bytes());
+        packet[1] = packet.len() as u8 - 2;
+        let mut line = Line::new(Version::V3);
+        let events = line.hear(&packet);
+        if welcome {
+            assert!(
+                matches!(&events[..], [Event::Connect(connect)] if connect.client_id == id),
+                "{events:?}"
+            );
+            line.machine.accept(Accept::default());
+            assert_eq!(line.sent(), [0x20, 2, 0, 0]);
+            assert_eq!(line.hear(&publish(Version::V3, 2, 1, "t", b"")).len(), 1);
+        } else {
+            assert_eq!(fault(&events).unwrap().0, Reason::ClientIdentifierNotValid);
+            assert_eq!(line.sent(), [0x20, 2, 0, 2]);
+        }
+    }
 }
 
 #[test]
@@ -147,37 +188,41 @@ fn a_session_to_keep_needs_a_client_identifier_in_3_1_1() {
 }
 
 #[test]
-fn a_will_that_we_could_not_serve_is_refused_in_5_0() {
-    for (flags, reason) in [(0x16, Reason::QosNotSupported), (0x26, Reason::RetainNotSupported)] {
+fn a_will_may_be_retained_and_of_any_qos() {
+    for (flags, qos, retain) in [(0x16, Qos::ExactlyOnce, false), (0x26, Qos::AtMostOnce, true)] {
         let mut packet = b"\x10\x14\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x01a\x00\x00\x01w\x00\x00".to_vec();
         packet[1] = packet.len() as u8 - 2;
         packet[9] = flags;
-        let mut line = Line::new(Version::V5);
-        assert_eq!(fault(&line.hear(&packet)).unwrap().0, reason);
-        assert_eq!(line.sent()[3], reason.code());
+        let events = Line::new(Version::V5).hear(&packet);
+        let [Event::Connect(connect)] = &events[..] else { panic!("{events:?}") };
+        let will = connect.will.as_ref().unwrap();
+        assert_eq!((will.qos, will.retain), (qos, retain));
     }
 }
 
 #[test]
-fn extended_authentication_is_refused() {
-    let properties =
-        protocol::ConnectProperties { authentication_method: Some("SCRAM".into()), ..connect_properties() };
-    let mut line = Line::new(Version::V5);
-    let events = line.hear(&connect_with(Version::V5, Some(properties)));
-    assert_eq!(fault(&events).unwrap().0, Reason::BadAuthenticationMethod);
-    assert_eq!(line.sent()[3], 0x8C);
-    let mut line = Line::open(Version::V5);
-    assert_eq!(fault(&line.hear(&[0xF0, 0])).unwrap().0, Reason::ProtocolError);
-    assert_eq!(goodbye(&line.sent()), Some(0x82));
+fn response_information_is_said_only_to_whoever_asked() {
+    for asked in [false, true] {
+        let properties =
+            protocol::ConnectProperties { request_response_info: Some(asked.into()), ..connect_properties() };
+        let mut line = Line::new(Version::V5);
+        let events = line.hear(&connect_with(Version::V5, Some(properties)));
+        assert!(
+            matches!(&events[..], [Event::Connect(connect)] if connect.request_response_information == asked)
+        );
+        line.machine.accept(Accept { response_information: Some("re/ada".into()), ..Accept::default() });
+        let said = line.sent().windows(9).any(|part| part == b"\x1A\x00\x06re/ada");
+        assert_eq!(said, asked);
+    }
 }
 
 #[test]
 fn a_breach_is_named_in_5_0_and_closed_upon_in_3_1_1() {
-    let retained = |version| encode(version, Packet::Publish(message(false, 0, true, 0, "t", b""), None));
     let breaches = [
-        (publish(Version::V5, 2, 1, "t", b""), Reason::QosNotSupported),
-        (retained(Version::V5), Reason::RetainNotSupported),
-        (b"\x30\x07\x00\x00\x03\x23\x00\x01x".to_vec(), Reason::TopicAliasInvalid),
+        (b"\x30\x07\x00\x00\x03\x23\x00\x01x".to_vec(), Reason::ProtocolError),
+        (b"\x30\x07\x00\x00\x03\x23\x00\x04x".to_vec(), Reason::TopicAliasInvalid),
+        (b"\x30\x06\x00\x01t\x02\x0B\x01".to_vec(), Reason::ProtocolError),
+        (b"\x30\x0A\x00\x01t\x06\x08\x00\x03a/#".to_vec(), Reason::TopicNameInvalid),
         (publish(Version::V5, 0, 0, "a/+", b""), Reason::TopicNameInvalid),
         (publish(Version::V5, 0, 0, "a\0", b""), Reason::MalformedPacket),
         (publish(Version::V5, 0, 0, "", b""), Reason::ProtocolError),
@@ -188,7 +233,7 @@ fn a_breach_is_named_in_5_0_and_closed_upon_in_3_1_1() {
         (connect(Version::V5), Reason::ProtocolError),
         (b"\x30\xFF\xFF\x7F".to_vec(), Reason::PacketTooLarge),
         (b"\x30\x80\x00".to_vec(), Reason::MalformedPacket),
-        (b"\x50\x02\x00\x01".to_vec(), Reason::ProtocolError),
+        (b"\xF0\x00".to_vec(), Reason::ProtocolError),
         (b"\x82\x02\x00\x01".to_vec(), Reason::MalformedPacket),
         (b"\x82\x03\x00\x01\x00".to_vec(), Reason::ProtocolError),
     ];
@@ -199,18 +244,11 @@ fn a_breach_is_named_in_5_0_and_closed_upon_in_3_1_1() {
         assert_eq!(goodbye(&line.sent()), Some(reason.code()), "{bytes:x?}");
         assert!(line.machine.is_over() && line.input.is_empty());
     }
-    for bytes in
-        [publish(Version::V3, 2, 1, "t", b""), publish(Version::V3, 0, 0, "a/#", b""), connect(Version::V3)]
-    {
+    for bytes in [publish(Version::V3, 0, 0, "a/#", b""), connect(Version::V3), vec![0xF0, 0]] {
         let mut line = Line::open(Version::V3);
         assert!(fault(&line.hear(&bytes)).is_some());
         assert!(line.sent().is_empty() && line.machine.is_over());
     }
-    let events = Line::open(Version::V3).hear(&retained(Version::V3));
-    assert!(
-        matches!(&events[..], [Event::Publish(message)] if message.retain),
-        "3.1.1 has no word against it"
-    );
 }
 
 #[test]
@@ -223,7 +261,9 @@ fn a_goodbye_tells_whether_the_will_is_wanted() {
     assert_eq!(farewell(b"\xE0\x07\x00\x05\x11\x00\x00\x00\x00"), said(Reason::Success, Some(0)));
     let prolonged = farewell(b"\xE0\x07\x00\x05\x11\x00\x00\x00\x01");
     assert_eq!(fault(&prolonged).unwrap().0, Reason::ProtocolError, "it was to end with the connection");
-    assert_eq!(fault(&farewell(b"\xE0\x01\x01")).unwrap().0, Reason::MalformedPacket);
+    for unknown in [0x01, 0x18, 0x86, 0x91, 0xFF] {
+        assert_eq!(fault(&farewell(&[0xE0, 1, unknown])).unwrap().0, Reason::MalformedPacket);
+    }
     assert_eq!(Line::open(Version::V3).hear(b"\xE0\x00"), said(Reason::Success, None));
     assert!(fault(&Line::open(Version::V3).hear(b"\xE0\x01\x00")).is_some());
 }
@@ -316,7 +356,7 @@ fn an_idle_connection_is_small_and_can_move_between_threads() {
     fn movable<T: Send>(_: &T) {}
     let mut line = Line::new(Version::V5);
     movable(&line.machine);
-    assert!(size_of::<Connection>() <= 384, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 320, "{}", size_of::<Connection>());
     assert_eq!(line.machine.output().capacity(), 0);
-    assert!(size_of::<Event>() <= 256, "{}", size_of::<Event>());
+    assert!(size_of::<Event>() <= 128, "{}", size_of::<Event>());
 }

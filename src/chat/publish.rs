@@ -14,7 +14,7 @@ use crate::broker::{Body, Parcel, Retain, Session, properties};
 use crate::dialect::plain::{self, Address};
 use crate::id::{AccountId, MessageId, SessionId};
 use crate::journal::JournalError;
-use crate::mqtt::{Properties, Publish, Qos, Reason, TopicName};
+use crate::mqtt::{Properties, Publish, Reason, TopicName};
 use crate::principal::Principal;
 use crate::store::{Kind, NewMessage, Origin, Placed, StoreError, Tx};
 use crate::time::Timestamp;

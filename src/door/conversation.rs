@@ -82,6 +82,8 @@ struct Conversation<S> {
     asked: Option<BoxFuture<'static, Done>>,
     /// What the house fetches or settles meanwhile.
     errands: Vec<BoxFuture<'static, Done>>,
+    /// The house was asked something since it was last listened to.
+    fresh: bool,
     /// What is to be said to the client when it is on disk, in this order.
     commits: VecDeque<Commit>,
     /// Nothing is looked at before everything that was heard is on disk.
@@ -156,6 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             events: VecDeque::new(),
             asked: None,
             errands: Vec::new(),
+            fresh: false,
             commits: VecDeque::new(),
             barrier: false,
             delivery: Delivery::default(),
@@ -188,13 +191,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             if self.machine.is_over() || client == Step::Broken || written == Step::Broken {
                 return true;
             }
-            if [house, client, written].contains(&Step::Moved) {
+            if [house, client, written].contains(&Step::Moved) || self.fresh {
                 continue;
             }
             if reads >= READS {
                 cx.waker().wake_by_ref();
             }
-            return self.watch_time(cx);
+            let dead = self.watch_time(cx);
+            if dead || !self.fresh {
+                return dead;
+            }
         }
     }
 
@@ -236,6 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     /// What the house has answered since.
     fn hear_house(&mut self, cx: &mut Context<'_>) -> Step {
+        self.fresh = false;
         let mut moved = Step::Still;
         while let Some(commit) = self.commits.front_mut() {
             let Poll::Ready(done) = Pin::new(&mut commit.done).poll(cx) else { break };
@@ -357,7 +364,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         // Over already, or now: nothing is delivered any more.
         self.machine.disconnect(Reason::ServerShuttingDown, None);
         self.look_at_events(0);
-        while self.hear_house(cx) == Step::Moved {}
+        while self.hear_house(cx) == Step::Moved || self.fresh {}
         match self.asked.is_none() && self.errands.is_empty() && self.commits.is_empty() {
             true => Poll::Ready(()),
             false => Poll::Pending,

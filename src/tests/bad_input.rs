@@ -71,8 +71,6 @@ fn what_is_no_mqtt_is_told_so_with_a_reason_code() {
         ("SUBSCRIBE with QoS 3", packet::subscribe(Version::V5, 1, &[("open/#", 3)]), 0x82),
         ("a length of five bytes", vec![0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], 0x81),
         ("QoS 3", publish(Delivery { qos: 3, ..open("x") }), 0x81),
-        ("QoS 2, which is not offered", publish(Delivery { qos: 2, ..open("x") }), 0x9B),
-        ("a retained message, which is not offered", publish(Delivery { retain: true, ..open("x") }), 0x9A),
         ("a wildcard in a topic", publish(Delivery { topic: "open/+".into(), ..open("x") }), 0x90),
         ("a topic that is no UTF-8", packet::framed(0x30, &[0, 2, 0xC3, 0x28, 0, b'x']), 0x81),
         ("a packet identifier of 0", publish(Delivery { id: 0, ..open("x") }), 0x82),
@@ -80,7 +78,7 @@ fn what_is_no_mqtt_is_told_so_with_a_reason_code() {
         ("properties longer than their packet", packet::framed(0x30, &[0, 1, b'a', 0x7F]), 0x81),
         ("a property of no such kind", packet::framed(0x30, &[0, 1, b'a', 2, 0x7E, 0]), 0x81),
         ("a property that is not for this packet", packet::framed(0x30, &[0, 1, b'a', 3, 0x21, 0, 9]), 0x81),
-        ("a topic alias, which is not offered", packet::framed(0x30, &[0, 1, b'a', 3, 0x23, 0, 1]), 0x94),
+        ("a topic alias beyond the maximum", packet::framed(0x30, &[0, 1, b'a', 3, 0x23, 1, 0]), 0x94),
     ];
     for (what, bytes, code) in cases {
         let mut client = hello.connect();

@@ -138,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                         places.into_iter().map(|(number, kept)| Ok((number, journal.read(&kept)?))).collect()
                     });
                     let errand = async move { Done::Read(read.await.unwrap_or(Err(JournalError::Closed))) };
-                    return self.errands.push(Box::pin(errand));
+                    return self.send_on(errand);
                 }
                 Step::Nothing => return,
             }
@@ -173,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             return;
         }
         let (chat, place) = (self.hall.chat.clone(), self.delivery.place);
-        self.errands.push(Box::pin(async move { Done::Fetched(chat.next(&session, place, room).await) }));
+        self.send_on(async move { Done::Fetched(chat.next(&session, place, room).await) });
     }
 
     pub(super) fn fetched(&mut self, fetched: Result<Page, StoreError>) {

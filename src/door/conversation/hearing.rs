@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::{Commit, Conversation, Done, Guest, Then};
+use crate::broker::Committing;
 use crate::chat::{Letter, Refusal, Relayed, Settled};
 use crate::dialect::plain;
 use crate::door::greet::{self, Greeted};
@@ -113,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             (!batch.released.is_empty())
                 .then(|| (broker.free(session, &batch.released), Then::Complete(batch.released))),
         ];
-        self.commits.extend(asked.into_iter().flatten().map(|(done, then)| Commit { done, then }));
+        asked.into_iter().flatten().for_each(|(done, then)| self.await_commit(done, then));
     }
 
     fn is_durable(&self) -> bool {
@@ -132,8 +133,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             None if answers.is_empty() => {}
             None if self.commits.is_empty() => self.answer(answers),
             // In order: what was heard before is answered before (MQTT section 4.6).
-            None => self.commits.push_back(Commit { done: done_already(), then: Then::Answer(answers) }),
-            Some(done) => self.commits.push_back(Commit { done, then: Then::Answer(answers) }),
+            None => self.await_commit(done_already(), Then::Answer(answers)),
+            Some(done) => self.await_commit(done, Then::Answer(answers)),
         }
     }
 
@@ -209,14 +210,25 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     /// Asks the house something that must be answered before the next event.
     fn ask(&mut self, question: impl Future<Output = Done> + Send + 'static) {
         self.asked = Some(Box::pin(question));
+        self.fresh = true;
+    }
+
+    /// Sends somebody for something that nothing else waits for.
+    pub(super) fn send_on(&mut self, errand: impl Future<Output = Done> + Send + 'static) {
+        self.errands.push(Box::pin(errand));
+        self.fresh = true;
+    }
+
+    fn await_commit(&mut self, done: Committing, then: Then) {
+        self.commits.push_back(Commit { done, then });
+        self.fresh = true;
     }
 
     /// What the client took of chat is owed no more.
     pub(super) fn settle(&mut self, taken: Vec<Settled>) {
         let Some(guest) = self.guest.as_ref().filter(|_| !taken.is_empty()) else { return };
         let (chat, session) = (self.hall.chat.clone(), guest.attached.session.clone());
-        self.errands
-            .push(Box::pin(async move { Done::Settled(chat.settle(&session, taken, time::now()).await) }));
+        self.send_on(async move { Done::Settled(chat.settle(&session, taken, time::now()).await) });
     }
 
     pub(super) fn take(&mut self, done: Done) {
@@ -305,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 }
 
 /// The answer of a disk that need not be asked.
-fn done_already() -> oneshot::Receiver<Result<(), JournalError>> {
+fn done_already() -> Committing {
     let (tell, told) = oneshot::channel();
     let _ = tell.send(Ok(()));
     told

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::town::client::{Client, Ending, PATIENCE};
-use crate::town::packet::{CONTENT_TYPE, Delivery, MAXIMUM_QOS};
+use crate::town::packet::{CONTENT_TYPE, Delivery};
 use crate::town::{Person, Town, mosquitto};
 
 fn durable(town: &Town, person: &Person, id: &str, filter: &str) -> Client {

@@ -52,7 +52,6 @@ pub(crate) struct Properties {
 pub(crate) const CONTENT_TYPE: u8 = 0x03;
 pub(crate) const SESSION_EXPIRY: u8 = 0x11;
 pub(crate) const RECEIVE_MAXIMUM: u8 = 0x21;
-pub(crate) const MAXIMUM_QOS: u8 = 0x24;
 pub(crate) const MAXIMUM_PACKET: u8 = 0x27;
 
 /// What the daemon sends.

@@ -27,8 +27,9 @@ pub(crate) use bell::Bell;
 pub(crate) use config::Config;
 pub(crate) use parcel::{Body, Identifiers, Parcel, Retain, Run};
 pub(crate) use queue::{QueueLimits, Sending, Step};
+pub(crate) use retained::Held;
 pub(crate) use session::{Attached, Live, Matched, Session, Subscribed};
-pub(crate) use topics::{Route, Routes};
+pub(crate) use topics::{Group, Route, Routes};
 
 use crate::id::{AccountId, SessionId};
 use crate::journal::{Journal, JournalError, Records};
@@ -49,6 +50,7 @@ struct Inner {
     sessions: RwLock<Sessions>,
     retained: RwLock<Retained>,
     epoch: AtomicU64,
+    rights_epoch: AtomicU64,
 }
 
 /// A commit on its way.
@@ -86,7 +88,7 @@ impl Broker {
         for one in found.sessions {
             sessions.add(Arc::new(Session::found(one, now)));
         }
-        found.retained.into_iter().for_each(|(message, kept)| retained.set(Arc::new(message), kept));
+        found.retained.into_iter().for_each(|(message, kept)| _ = retained.set(Arc::new(message), kept));
         let known: Vec<SessionId> = sessions.by_id.keys().copied().collect();
         store.write(move |tx| tx.keep_queues_of(&known)).await?;
         Ok(Self(Arc::new(Inner {
@@ -96,6 +98,7 @@ impl Broker {
             sessions: RwLock::new(sessions),
             retained: RwLock::new(retained),
             epoch: AtomicU64::new(0),
+            rights_epoch: AtomicU64::new(0),
         })))
     }
 
@@ -115,9 +118,20 @@ impl Broker {
         self.0.epoch.load(Ordering::Acquire)
     }
 
-    /// Subscriptions, people or rules have changed.
-    pub(crate) fn turn(&self) {
+    /// Counts changes of people and rules alone.
+    pub(crate) fn rights_epoch(&self) -> u64 {
+        self.0.rights_epoch.load(Ordering::Acquire)
+    }
+
+    /// Subscriptions have changed.
+    fn turn(&self) {
         self.0.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// People or rules have changed: rights are compiled anew, and routes looked up with them.
+    pub(crate) fn turn_rights(&self) {
+        self.0.rights_epoch.fetch_add(1, Ordering::AcqRel);
+        self.turn();
     }
 
     // --- subscriptions ---

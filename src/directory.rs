@@ -340,7 +340,7 @@ impl Directory {
         }
         self.people.store(Arc::new(people));
         // Rights follow the directory: whatever was compiled from it is compiled again.
-        self.broker.turn();
+        self.broker.turn_rights();
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::time::Span;
 #[serde(deny_unknown_fields, default, from = "Keys")]
 pub(crate) struct Config {
     pub(crate) queue: QueueLimits,
-    pub(crate) session_expiry: Span,
+    session_expiry: Span,
     pub(crate) subscriptions: usize,
     pub(crate) retained_bytes: usize,
     pub(crate) journal_bytes: u64,
@@ -70,6 +70,11 @@ impl Config {
     /// The journal's part of it.
     pub(super) fn journal(&self) -> Options {
         Options { most: self.journal_bytes, ..Options::default() }
+    }
+
+    /// Seconds that a session may outlive its connection.
+    pub(crate) fn longest_expiry(&self) -> u32 {
+        u32::try_from(self.session_expiry.0.as_secs()).unwrap_or(u32::MAX)
     }
 
     /// What the types cannot say.

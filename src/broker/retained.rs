@@ -20,15 +20,19 @@ pub(super) struct Retained {
 #[derive(Default)]
 struct Node {
     below: HashMap<Box<str>, Node>,
-    here: Option<(Arc<Message>, Arc<Kept>)>,
+    here: Option<Held>,
 }
 
+/// A retained message and its place.
+pub(crate) type Held = (Arc<Message>, Arc<Kept>);
+
 impl Retained {
-    /// Puts a message in the place of the one before; an empty one only clears it (MQTT section 3.3.1.3).
-    pub(super) fn set(&mut self, message: Arc<Message>, kept: Arc<Kept>) {
-        self.clear(&message.topic);
+    /// Puts a message in the place of the one before, which it gives back; an empty one only clears it (MQTT section
+    /// 3.3.1.3).
+    pub(super) fn set(&mut self, message: Arc<Message>, kept: Arc<Kept>) -> Option<Held> {
+        let before = self.clear(&message.topic);
         if message.payload.is_empty() {
-            return;
+            return before;
         }
         self.bytes += weight(&message);
         self.count += 1;
@@ -37,19 +41,20 @@ impl Retained {
             node = node.below.entry(level.into()).or_default();
         }
         node.here = Some((message.clone(), kept));
+        before
     }
 
     /// Takes the message of a topic away.
-    pub(super) fn clear(&mut self, topic: &TopicName) {
+    pub(super) fn clear(&mut self, topic: &TopicName) -> Option<Held> {
         let levels: Vec<&str> = topic.as_str().split('/').collect();
-        if let Some(gone) = take(&mut self.root, &levels) {
-            self.bytes -= weight(&gone);
-            self.count -= 1;
-        }
+        let gone = take(&mut self.root, &levels)?;
+        self.bytes -= weight(&gone.0);
+        self.count -= 1;
+        Some(gone)
     }
 
     /// What is retained on a topic.
-    pub(super) fn get(&self, topic: &TopicName) -> Option<&(Arc<Message>, Arc<Kept>)> {
+    pub(super) fn get(&self, topic: &TopicName) -> Option<&Held> {
         let mut node = &self.root;
         for level in topic.as_str().split('/') {
             node = node.below.get(level)?;
@@ -98,9 +103,23 @@ impl Broker {
         self.retained().has_room(&message.topic, weight(message), most)
     }
 
-    /// A message that is on disk takes the place of the last one on its topic.
-    pub(crate) fn retain(&self, message: Arc<Message>, kept: Arc<Kept>) {
-        self.retained_mut().set(message, kept);
+    /// A message takes the place of the last one on its topic, which is given back. That it is not on disk yet is
+    /// nothing to wait for: who subscribes now must not see an older one than who is there.
+    pub(crate) fn retain(&self, message: Arc<Message>, kept: Arc<Kept>) -> Option<Held> {
+        self.retained_mut().set(message, kept)
+    }
+
+    /// A message could not be written: the one before stands again, unless there is another by now.
+    pub(crate) fn retain_again(&self, failed: &Held, before: Option<Held>) {
+        let (topic, mut retained) = (&failed.0.topic, self.retained_mut());
+        let others = match retained.get(topic) {
+            Some((_, kept)) => !Arc::ptr_eq(kept, &failed.1),
+            None => !failed.0.payload.is_empty(),
+        };
+        if !others {
+            retained.clear(topic);
+            before.into_iter().for_each(|(message, kept)| _ = retained.set(message, kept));
+        }
     }
 
     /// Takes a topic's retained message away.
@@ -134,8 +153,8 @@ pub(super) fn weight(message: &Message) -> usize {
     message.topic.as_str().len() + message.payload.len() + 256
 }
 
-fn take(node: &mut Node, levels: &[&str]) -> Option<Arc<Message>> {
-    let Some((level, rest)) = levels.split_first() else { return Some(node.here.take()?.0) };
+fn take(node: &mut Node, levels: &[&str]) -> Option<Held> {
+    let Some((level, rest)) = levels.split_first() else { return node.here.take() };
     let below = node.below.get_mut(*level)?;
     let taken = take(below, rest);
     if below.here.is_none() && below.below.is_empty() {
@@ -218,7 +237,7 @@ mod tests {
         ) {
             let (mut retained, filter) = (Retained::default(), TopicFilter::parse(&filter).unwrap());
             let names: std::collections::BTreeSet<_> = names.into_iter().filter(|name| !name.is_empty()).collect();
-            names.iter().for_each(|name| retained.set(message(name, "x", None), Kept::pending()));
+            names.iter().for_each(|name| _ = retained.set(message(name, "x", None), Kept::pending()));
             let mut found: Vec<_> =
                 retained.matching(&filter, at(0)).iter().map(|message| message.topic.to_string()).collect();
             found.sort();

@@ -14,6 +14,8 @@ use crate::mqtt::{Qos, TopicFilter, TopicName};
 #[derive(Default)]
 pub(super) struct Topics {
     root: Node,
+    /// Whose turn it is in each group, for as long as it has members.
+    turns: HashMap<TopicFilter, Arc<AtomicUsize>>,
 }
 
 #[derive(Default)]
@@ -50,7 +52,8 @@ pub(crate) struct Route {
 /// The sessions that share a subscription: each message goes to one of them (MQTT 5.0 section 4.8.2).
 pub(crate) struct Group {
     pub(crate) members: Vec<Route>,
-    turn: AtomicUsize,
+    /// Counted by all who publish to the group together.
+    turn: Arc<AtomicUsize>,
 }
 
 impl Routes {
@@ -68,14 +71,18 @@ impl Route {
 }
 
 impl Group {
-    /// The member whose turn it is: one that is there, or else one whose queue keeps messages for it.
-    pub(crate) fn next(&self, qos: Qos) -> Option<&Route> {
+    /// The member whose turn it is: one that is there, or else one whose queue keeps messages for it. `has_room` is
+    /// asked of those whose queue would have to take it.
+    pub(crate) fn next(&self, qos: Qos, has_room: impl Fn(&Session) -> bool) -> Option<&Route> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let in_turn = || (0..self.members.len()).filter_map(|ahead| {
-            self.members.get((turn.wrapping_add(ahead)) % self.members.len())
-        });
-        let keeps = |route: &&Route| route.session.is_durable() && route.qos.min(qos) > Qos::AtMostOnce;
-        in_turn().find(|route| route.session.is_live()).or_else(|| in_turn().find(keeps))
+        let in_turn = || {
+            let members = 0..self.members.len();
+            members.filter_map(|ahead| self.members.get(turn.wrapping_add(ahead) % self.members.len()))
+        };
+        let owed = |route: &Route| route.session.is_durable() && route.qos.min(qos) > Qos::AtMostOnce;
+        let takes = |route: &&Route| !owed(route) || has_room(&route.session);
+        let here = in_turn().filter(|route| route.session.is_live()).find(takes);
+        here.or_else(|| in_turn().filter(|route| owed(route)).find(takes))
     }
 }
 
@@ -85,6 +92,9 @@ impl Topics {
         if plain::is_own_view(new.filter.path()) {
             return;
         }
+        if new.filter.group().is_some() {
+            self.turns.entry(new.filter.clone()).or_default();
+        }
         let held = held(&mut self.root, new.filter.path());
         held.insert((session.id, new.filter.clone()), (session.clone(), new.clone()));
     }
@@ -93,6 +103,25 @@ impl Topics {
     pub(super) fn remove(&mut self, session: SessionId, filter: &TopicFilter) {
         let levels: Vec<&str> = filter.path().split('/').collect();
         remove(&mut self.root, &levels, &(session, filter.clone()));
+        if filter.group().is_some() && !self.has_members(filter) {
+            self.turns.remove(filter);
+        }
+    }
+
+    fn has_members(&self, group: &TopicFilter) -> bool {
+        let mut node = &self.root;
+        for level in group.path().split('/') {
+            let below = match level {
+                "#" => return node.rest.keys().any(|(_, filter)| filter == group),
+                "+" => node.any.as_deref(),
+                level => node.below.get(level),
+            };
+            match below {
+                Some(below) => node = below,
+                None => return false,
+            }
+        }
+        node.here.keys().any(|(_, filter)| filter == group)
     }
 
     /// Every session with a filter that selects the name and that `may` read it: once, with the best of its matching
@@ -114,7 +143,9 @@ impl Topics {
         let to = own.into_values().filter_map(|(session, all)| {
             Some(Route::new(session, matched(all.into_iter())?))
         });
-        let groups = groups.into_values().map(|members| Group { members, turn: AtomicUsize::new(0) });
+        let groups = groups.into_iter().map(|(filter, members)| {
+            Group { members, turn: self.turns.get(filter).cloned().unwrap_or_default() }
+        });
         Routes { to: to.collect(), groups: groups.collect() }
     }
 }
@@ -245,10 +276,10 @@ mod tests {
         let sessions = [session("a"), session("b"), session("c")];
         sessions.iter().for_each(|one| topics.add(one, &subscription("$share/g/x")));
         let found = routes(&topics, "x");
-        assert!(found.groups[0].next(Qos::AtLeastOnce).is_none());
+        assert!(found.groups[0].next(Qos::AtLeastOnce, |_| true).is_none());
         let _here: Vec<_> = sessions[..2].iter().map(|one| one.attach(live(), 0, false)).collect();
         let mut taken: Vec<_> =
-            (0..6).map(|_| found.groups[0].next(Qos::AtMostOnce).unwrap().session.client_id.to_string()).collect();
+            (0..6).map(|_| found.groups[0].next(Qos::AtMostOnce, |_| true).unwrap().session.client_id.to_string()).collect();
         taken.sort();
         assert!(taken.contains(&"a".into()) && taken.contains(&"b".into()) && !taken.contains(&"c".into()));
     }
@@ -262,7 +293,7 @@ mod tests {
         for filter in ["a/b/c", "a/+/c", "#", "+", "$share/g/a/#"] {
             topics.remove(session.id, &TopicFilter::parse(filter).unwrap());
         }
-        assert!(topics.root.is_empty());
+        assert!(topics.root.is_empty() && topics.turns.is_empty());
     }
 
     proptest! {

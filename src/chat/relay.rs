@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::acl::Right;
 use super::{Chat, Letter, Refusal};
-use crate::broker::{Bell, Body, Broker, Parcel, Retain, Route, Routes, Run, Session};
+use crate::broker::{Bell, Body, Broker, Group, Held, Parcel, Retain, Route, Routes, Run, Session};
 use crate::journal::{JournalError, Kept, Message, Owed, Records};
 use crate::mqtt::{Qos, Reason, TopicName};
 use crate::time::Timestamp;
@@ -58,7 +58,8 @@ struct Relay<'a> {
 #[derive(Default)]
 struct Written {
     owed_to: Vec<Arc<Session>>,
-    retained: Vec<(Arc<Message>, Arc<Kept>)>,
+    /// What was retained, and what had been before.
+    retained: Vec<(Held, Option<Held>)>,
     /// QoS 2 identifiers that are received with it.
     received: Vec<u16>,
 }
@@ -185,25 +186,24 @@ impl Relay<'_> {
         if run.bytes() < self.buffer / SHARE {
             run.take_home();
         }
-        let run = Arc::new(run);
-        let mut owed: Vec<&Route> = Vec::new();
-        for route in &routes.to {
-            if route.no_local && route.session.id == self.from.id {
-                continue;
-            }
-            match is_owed(route, &run) {
-                true => owed.push(route),
-                false => self.hand(route, run.clone()),
-            }
-        }
+        let (run, from) = (Arc::new(run), self.from.id);
+        let others = routes.to.iter().filter(|route| !(route.no_local && route.session.id == from));
+        let (owed, passing): (Vec<&Route>, Vec<&Route>) = others.partition(|route| is_owed(route, &run));
         let shared = self.share(&run, &routes);
+        // First what is kept, so that nobody hears of what a new subscriber would not find.
         for (at, body) in run.bodies.iter().enumerate() {
-            let members = shared.iter().filter(|(place, _)| *place == at).map(|(_, route)| *route);
-            let takers: Vec<&Route> = owed.iter().copied().chain(members).collect();
+            let members = shared.iter().filter(|(place, route)| *place == at && is_owed(route, &run));
+            let takers: Vec<&Route> = owed.iter().copied().chain(members.map(|(_, route)| *route)).collect();
             let received = ids.get(at).copied().flatten().filter(|_| noted);
             if !takers.is_empty() || body.retain || received.is_some() {
                 self.write(&run, body, &takers, received);
             }
+        }
+        passing.into_iter().for_each(|route| self.hand(route, run.clone()));
+        for (at, route) in shared.into_iter().filter(|(_, route)| !is_owed(route, &run)) {
+            let body = run.bodies.get(at).cloned();
+            let one = body.map(|body| Run::one(run.topic.clone(), run.qos, run.at, body));
+            one.into_iter().for_each(|one| self.hand(route, one));
         }
     }
 
@@ -211,9 +211,10 @@ impl Relay<'_> {
     fn may_pass(&self, run: &Run, routes: &Routes) -> Result<(), Refusal> {
         let broker = &self.chat.broker;
         let (count, bytes) = (run.bodies.len(), run.bytes());
-        let all = routes.to.iter().chain(routes.groups.iter().flat_map(|group| &group.members));
-        let mut owed = all.filter(|route| is_owed(route, run));
-        if !owed.all(|route| route.session.has_room(count, bytes, broker.limits())) {
+        let takes =
+            |route: &Route| !is_owed(route, run) || route.session.has_room(count, bytes, broker.limits());
+        let groups_take = || routes.groups.iter().all(|group| group.members.iter().any(takes));
+        if !routes.to.iter().all(takes) || !groups_take() {
             return Err(Refusal::QueueFull);
         }
         let retained = run.bodies.iter().rev().find(|body| body.retain && !body.payload.is_empty());
@@ -223,22 +224,14 @@ impl Relay<'_> {
         }
     }
 
-    /// Gives each message to one member of each group; those of durable members come back, with their place in the
-    /// run.
-    fn share<'r>(&mut self, run: &Arc<Run>, routes: &'r Routes) -> Vec<(usize, &'r Route)> {
-        let mut owed = Vec::new();
-        for group in &routes.groups {
-            for (at, body) in run.bodies.iter().enumerate() {
-                match group.next(run.qos) {
-                    Some(route) if is_owed(route, run) => owed.push((at, route)),
-                    Some(route) => {
-                        self.hand(route, Run::one(run.topic.clone(), run.qos, run.at, body.clone()));
-                    }
-                    None => {}
-                }
-            }
-        }
-        owed
+    /// Chooses one member of each group for each message: with its place in the run.
+    fn share<'r>(&self, run: &Run, routes: &'r Routes) -> Vec<(usize, &'r Route)> {
+        let limits = *self.chat.broker.limits();
+        let has_room = |session: &Session| session.has_room(run.bodies.len(), run.bytes(), &limits);
+        let each = |group: &'r Group| {
+            (0..run.bodies.len()).filter_map(move |at| Some((at, group.next(run.qos, has_room)?)))
+        };
+        routes.groups.iter().flat_map(each).collect()
     }
 
     fn hand(&mut self, route: &Route, run: Arc<Run>) {
@@ -275,7 +268,8 @@ impl Relay<'_> {
             }
         }
         if body.retain {
-            self.written.retained.push((message, kept));
+            let before = self.chat.broker.retain(message.clone(), kept.clone());
+            self.written.retained.push(((message, kept), before));
         }
         self.written.received.extend(received);
     }
@@ -302,8 +296,11 @@ impl Written {
             if done { session.ring() } else { session.forget_failed() }
         }
         if done {
-            self.retained.into_iter().for_each(|(message, kept)| broker.retain(message, kept));
-            self.received.into_iter().for_each(|id| from.note_received(id, true));
+            return self.received.into_iter().for_each(|id| from.note_received(id, true));
+        }
+        // The last first, so that the one before all of them is what stands in the end.
+        for (failed, before) in self.retained.into_iter().rev() {
+            broker.retain_again(&failed, before);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rights of this moment: who a session acts as, and what its client may do with plain topics.
 //!
 //! Somebody who left a group, was disabled or renamed must not go on as who they were when the line began. So rights
-//! are compiled from the directory as it is, and again whenever the broker's epoch has turned.
+//! are compiled from the directory as it is, and again whenever people or rules have changed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,12 +37,12 @@ impl Chat {
     /// Other rules from now on; nobody is dropped for it.
     pub(crate) fn set_rules(&self, rules: Rules) {
         self.compiled.rules.store(Arc::new(rules));
-        self.broker.turn();
+        self.broker.turn_rights();
     }
 
     /// What a session's client may do with plain topics; nothing when its account may not act any more.
     pub(super) fn rights(&self, session: &Session) -> Arc<Rights> {
-        let (epoch, rules) = (self.broker.epoch(), self.compiled.rules.load());
+        let (epoch, rules) = (self.broker.rights_epoch(), self.compiled.rules.load());
         let device = rules.name_devices().then(|| session.client_id.clone());
         let key = (session.account, device);
         let mut known = self.compiled.known.lock().unwrap_or_else(PoisonError::into_inner);

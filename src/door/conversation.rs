@@ -86,8 +86,6 @@ struct Conversation<S> {
     fresh: bool,
     /// What is to be said to the client when it is on disk, in this order.
     commits: VecDeque<Commit>,
-    /// Nothing is looked at before everything that was heard is on disk.
-    barrier: bool,
     delivery: Delivery,
     alarm: Pin<Box<Sleep>>,
     stalled_since: Option<Instant>,
@@ -160,7 +158,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             errands: Vec::new(),
             fresh: false,
             commits: VecDeque::new(),
-            barrier: false,
             delivery: Delivery::default(),
             alarm: Box::pin(tokio::time::sleep_until(due)),
             stalled_since: None,
@@ -235,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     /// Whether nothing more is to be heard from the client for now.
     fn is_busy(&mut self) -> bool {
-        self.asked.is_some() || self.barrier || !self.events.is_empty() || self.commits.len() >= ON_THE_WAY
+        self.asked.is_some() || !self.events.is_empty() || self.commits.len() >= ON_THE_WAY
             // A client that does not read what it is sent is not heard either.
             || self.machine.output().len() >= delivery::ENOUGH
     }
@@ -266,9 +263,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             drop(self.errands.swap_remove(at));
             self.take(done);
             moved = Step::Moved;
-        }
-        if self.commits.is_empty() {
-            self.barrier = false;
         }
         if moved == Step::Moved {
             self.look_at_events(0);
@@ -348,7 +342,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         _ = tokio::time::timeout(Duration::from_secs(5), poll_fn(|cx| self.hear_out(cx))).await;
         let Some(guest) = self.guest.take() else { return };
         let now = time::now();
-        if let Err(error) = self.hall.broker.detach(&guest.attached, guest.expiry, now).await {
+        let most = self.hall.broker.config().longest_expiry();
+        let expiry = guest.expiry.map(|seconds| seconds.min(most));
+        if let Err(error) = self.hall.broker.detach(&guest.attached, expiry, now).await {
             tracing::error!(%error, "the end of a session could not be kept");
         }
         let account = guest.attached.session.account;

@@ -80,6 +80,9 @@ async fn admit(
     if connect.client_id.len() > CLIENT_ID_MAX {
         return Err(turned(Reason::ClientIdentifierNotValid, "a client id longer than 256 bytes"));
     }
+    if connect.authentication.is_some() {
+        return Err(turned(Reason::BadAuthenticationMethod, "a method of authentication that is not offered"));
+    }
     let who = identify(hall, visitor, connect, now).await?;
     let assigned =
         connect.client_id.is_empty().then(|| format!("auto-{}", crate::audit::to_hex(&random::<8>())));
@@ -92,8 +95,7 @@ async fn admit(
         since: now,
         bell,
     };
-    let most = u32::try_from(hall.broker.config().session_expiry.0.as_secs()).unwrap_or(u32::MAX);
-    let expiry = connect.session_expiry.min(most);
+    let expiry = connect.session_expiry.min(hall.broker.config().longest_expiry());
     let hello = Hello {
         account: who.account().unwrap_or(AccountId::GUEST),
         client_id,

@@ -8,6 +8,7 @@ mod bad_input;
 mod certificates;
 mod chat;
 mod cli;
+mod conformance;
 mod console;
 mod demo;
 mod directory;

@@ -38,7 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     /// Looks at what has been heard until the house must be asked.
     pub(super) fn look_at_events(&mut self, buffer: usize) {
         let mut batch = Batch::default();
-        while self.asked.is_none() && !self.barrier {
+        while self.asked.is_none() {
             let Some(event) = self.events.pop_front() else { break };
             self.look_at(event, &mut batch, buffer);
         }
@@ -51,13 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     fn look_at(&mut self, event: Event, batch: &mut Batch, buffer: usize) {
         match event {
             Event::Publish(letter) if plain::is_shared(letter.topic.as_str()) => {
-                // Whoever subscribes next must find what was retained before.
-                let barrier = letter.retain;
                 batch.letters.push(letter);
-                if barrier {
-                    self.relay(std::mem::take(&mut batch.letters), buffer);
-                    self.barrier = !self.commits.is_empty();
-                }
             }
             Event::Publish(letter) => {
                 self.relay(std::mem::take(&mut batch.letters), buffer);

@@ -1,5 +1,7 @@
 //! A small MQTT client that blocks: 3.1.1 and 5, plain and TLS, with every reason code in sight and bytes of choice.
 
+mod exchange;
+
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -75,7 +77,11 @@ pub(crate) struct Client {
     pub(crate) present: bool,
     /// What the daemon announced in its CONNACK.
     pub(crate) welcome: Properties,
-    /// Whether deliveries with QoS 1 are acknowledged as they are heard.
+    /// What the last packet had by way of properties, unless it was a PUBLISH or CONNACK.
+    pub(crate) said: Properties,
+    /// Bytes of the largest packet it reads.
+    limit: usize,
+    /// Whether deliveries are acknowledged as they are heard.
     pub(crate) acknowledges: bool,
 }
 
@@ -91,6 +97,8 @@ impl Dial {
             receive_maximum: 0,
             username: None,
             password: None,
+            will: None,
+            properties: Properties::default(),
         };
         Self { address, tls: None, hello }
     }
@@ -214,6 +222,8 @@ impl Dial {
             last_id: 0,
             present: false,
             welcome: Properties::default(),
+            said: Properties::default(),
+            limit: self.limit(),
             acknowledges: true,
         })
     }
@@ -282,10 +292,17 @@ impl Client {
         assert!(matches!(code, 0 | 0x10), "{topic}: {code:#x}");
     }
 
-    /// Publishes with QoS 1; the reason code of the acknowledgement.
+    /// Publishes to the last acknowledgement of its QoS; the reason code of the first.
     pub(crate) fn post(&mut self, letter: Delivery) -> u8 {
-        let id = self.fresh_id();
+        if letter.qos == 0 {
+            self.put(&Delivery { id: 0, ..letter });
+            return 0;
+        }
+        let (id, qos) = (self.fresh_id(), letter.qos);
         self.put(&Delivery { id, ..letter });
+        if qos == 2 {
+            return self.exactly_once(id);
+        }
         self.answer("PUBACK", |packet| match packet {
             Packet::PubAck { id: of, code } if of == id => Some(code),
             _ => None,
@@ -323,8 +340,10 @@ impl Client {
             }
         }
         let heard = self.waiting.pop_front()?;
-        if self.acknowledges && heard.qos == 1 {
-            self.acknowledge(&heard);
+        match heard.qos {
+            1 if self.acknowledges => self.acknowledge(&heard),
+            2 if self.acknowledges => self.take_exactly_once(&heard),
+            _ => {}
         }
         Some(heard)
     }
@@ -380,8 +399,15 @@ impl Client {
         let until = Instant::now() + bound;
         let mut buffer = [0; 16 * 1024];
         loop {
-            if let Some(packet) = packet::take(self.version, &mut self.input) {
-                return Ok(Some(packet));
+            if let Some(taken) = packet::take(self.version, &mut self.input) {
+                assert!(
+                    taken.length <= self.limit,
+                    "{} bytes: {:?} [MQTT-3.1.2-24]",
+                    taken.length,
+                    taken.packet
+                );
+                self.said = taken.said;
+                return Ok(Some(taken.packet));
             }
             let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             self.stream.socket().set_read_timeout(Some(left)).map_err(|error| error.to_string())?;

@@ -1,10 +1,18 @@
 //! MQTT on the wire, written from the standards for these tests alone, so that two readings of them meet.
+//!
+//! Writing allows anything; reading is strict: what no server may send fails whatever test is hearing it (`packet/reading.rs`, `packet/rules.rs`).
+
+mod reading;
+mod rules;
 
 use std::collections::BTreeMap;
 
-/// Protocol levels.
+pub(crate) use reading::take;
+
+/// Protocol levels: 3.1, 3.1.1 and 5.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
+    V31 = 3,
     V3 = 4,
     V5 = 5,
 }
@@ -47,12 +55,62 @@ pub(crate) struct Properties {
     /// Those with a text or bytes, by identifier.
     pub(crate) texts: BTreeMap<u8, Vec<u8>>,
     pub(crate) user: Vec<(String, String)>,
+    /// Subscription identifiers, the only other property that may come several times.
+    pub(crate) subscriptions: Vec<u32>,
 }
 
+impl Properties {
+    /// With a property that is a number.
+    pub(crate) fn number(mut self, key: u8, value: u32) -> Self {
+        self.numbers.insert(key, value);
+        self
+    }
+
+    /// With a property that is a text or bytes.
+    pub(crate) fn text(mut self, key: u8, value: impl AsRef<[u8]>) -> Self {
+        self.texts.insert(key, value.as_ref().to_vec());
+        self
+    }
+
+    /// With a user property.
+    pub(crate) fn pair(mut self, name: &str, value: &str) -> Self {
+        self.user.push((name.into(), value.into()));
+        self
+    }
+
+    /// With a subscription identifier.
+    pub(crate) fn subscription(mut self, identifier: u32) -> Self {
+        self.subscriptions.push(identifier);
+        self
+    }
+}
+
+pub(crate) const PAYLOAD_FORMAT: u8 = 0x01;
+pub(crate) const MESSAGE_EXPIRY: u8 = 0x02;
 pub(crate) const CONTENT_TYPE: u8 = 0x03;
+pub(crate) const RESPONSE_TOPIC: u8 = 0x08;
+pub(crate) const CORRELATION: u8 = 0x09;
 pub(crate) const SESSION_EXPIRY: u8 = 0x11;
+pub(crate) const ASSIGNED_ID: u8 = 0x12;
+pub(crate) const SERVER_KEEP_ALIVE: u8 = 0x13;
+pub(crate) const AUTH_METHOD: u8 = 0x15;
+pub(crate) const AUTH_DATA: u8 = 0x16;
+pub(crate) const REQUEST_PROBLEM: u8 = 0x17;
+pub(crate) const WILL_DELAY: u8 = 0x18;
+pub(crate) const REQUEST_RESPONSE: u8 = 0x19;
+pub(crate) const RESPONSE_INFORMATION: u8 = 0x1A;
 pub(crate) const RECEIVE_MAXIMUM: u8 = 0x21;
+pub(crate) const ALIAS_MAXIMUM: u8 = 0x22;
+pub(crate) const ALIAS: u8 = 0x23;
+pub(crate) const MAXIMUM_QOS: u8 = 0x24;
+pub(crate) const RETAIN_AVAILABLE: u8 = 0x25;
 pub(crate) const MAXIMUM_PACKET: u8 = 0x27;
+
+// Options of a subscription in 5.0 (section 3.8.3.1), beside its QoS.
+pub(crate) const NO_LOCAL: u8 = 0x04;
+pub(crate) const AS_PUBLISHED: u8 = 0x08;
+pub(crate) const RETAINED_IF_NEW: u8 = 0x10;
+pub(crate) const RETAINED_NEVER: u8 = 0x20;
 
 /// What the daemon sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +118,23 @@ pub(crate) enum Packet {
     ConnAck { present: bool, code: u8, properties: Properties },
     Publish(Delivery),
     PubAck { id: u16, code: u8 },
+    PubRec { id: u16, code: u8 },
+    PubRel { id: u16, code: u8 },
+    PubComp { id: u16, code: u8 },
     SubAck { id: u16, codes: Vec<u8> },
     UnsubAck { id: u16, codes: Vec<u8> },
     Pong,
     Disconnect { code: u8 },
+    Auth { code: u8 },
+}
+
+/// A packet off the wire.
+pub(crate) struct Taken {
+    pub(crate) packet: Packet,
+    /// Properties of a packet other than PUBLISH and CONNACK, which have their own.
+    pub(crate) said: Properties,
+    /// Bytes of the whole packet.
+    pub(crate) length: usize,
 }
 
 /// How a client introduces itself.
@@ -79,23 +150,38 @@ pub(crate) struct Connect {
     pub(crate) receive_maximum: u16,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
+    pub(crate) will: Option<Delivery>,
+    /// Further properties; MQTT 5 only.
+    pub(crate) properties: Properties,
 }
 
 pub(crate) fn connect(hello: &Connect) -> Vec<u8> {
+    let v5 = hello.version == Version::V5;
     let mut body = Vec::new();
-    put_text(&mut body, b"MQTT");
+    put_text(&mut body, if hello.version == Version::V31 { b"MQIsdp" } else { b"MQTT" });
     body.push(hello.version as u8);
     let flag = |set: bool, bit: u8| u8::from(set) << bit;
-    body.push(flag(hello.clean, 1) | flag(hello.password.is_some(), 6) | flag(hello.username.is_some(), 7));
+    let will = hello.will.as_ref().map_or(0, |will| 4 | will.qos << 3 | flag(will.retain, 5));
+    body.push(
+        flag(hello.clean, 1) | will | flag(hello.password.is_some(), 6) | flag(hello.username.is_some(), 7),
+    );
     body.extend(hello.keep_alive.to_be_bytes());
-    if hello.version == Version::V5 {
-        let mut numbers = BTreeMap::from([(SESSION_EXPIRY, hello.expiry)]);
+    if v5 {
+        let mut properties = hello.properties.clone();
+        properties.numbers.insert(SESSION_EXPIRY, hello.expiry);
         if hello.receive_maximum > 0 {
-            numbers.insert(RECEIVE_MAXIMUM, hello.receive_maximum.into());
+            properties.numbers.insert(RECEIVE_MAXIMUM, hello.receive_maximum.into());
         }
-        put_properties(&mut body, &Properties { numbers, ..Properties::default() });
+        put_properties(&mut body, &properties);
     }
     put_text(&mut body, hello.client_id.as_bytes());
+    if let Some(will) = &hello.will {
+        if v5 {
+            put_properties(&mut body, &will.properties);
+        }
+        put_text(&mut body, will.topic.as_bytes());
+        put_text(&mut body, &will.payload);
+    }
     for given in [&hello.username, &hello.password].into_iter().flatten() {
         put_text(&mut body, given.as_bytes());
     }
@@ -119,24 +205,57 @@ pub(crate) fn puback(id: u16) -> Vec<u8> {
     framed(0x40, &id.to_be_bytes())
 }
 
+pub(crate) fn pubrec(id: u16) -> Vec<u8> {
+    framed(0x50, &id.to_be_bytes())
+}
+
+pub(crate) fn pubrel(id: u16) -> Vec<u8> {
+    framed(0x62, &id.to_be_bytes())
+}
+
+pub(crate) fn pubcomp(id: u16) -> Vec<u8> {
+    framed(0x70, &id.to_be_bytes())
+}
+
+/// An acknowledgement of any kind with a reason code, as only 5.0 has it.
+pub(crate) fn reasoned(first: u8, id: u16, code: u8) -> Vec<u8> {
+    framed(first, &[&id.to_be_bytes()[..], &[code]].concat())
+}
+
 pub(crate) fn subscribe(version: Version, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
+    subscribe_with(version, id, &Properties::default(), filters)
+}
+
+/// The same with properties; each filter has its options behind it.
+pub(crate) fn subscribe_with(
+    version: Version,
+    id: u16,
+    properties: &Properties,
+    filters: &[(&str, u8)],
+) -> Vec<u8> {
     let mut body = id.to_be_bytes().to_vec();
     if version == Version::V5 {
-        body.push(0);
+        put_properties(&mut body, properties);
     }
-    for (filter, qos) in filters {
+    for (filter, options) in filters {
         put_text(&mut body, filter.as_bytes());
-        body.push(*qos);
+        body.push(*options);
     }
     framed(0x82, &body)
 }
 
 pub(crate) fn unsubscribe(version: Version, id: u16, filter: &str) -> Vec<u8> {
+    unsubscribe_all(version, id, &[filter])
+}
+
+pub(crate) fn unsubscribe_all(version: Version, id: u16, filters: &[&str]) -> Vec<u8> {
     let mut body = id.to_be_bytes().to_vec();
     if version == Version::V5 {
         body.push(0);
     }
-    put_text(&mut body, filter.as_bytes());
+    for filter in filters {
+        put_text(&mut body, filter.as_bytes());
+    }
     framed(0xA2, &body)
 }
 
@@ -148,139 +267,27 @@ pub(crate) fn disconnect() -> Vec<u8> {
     framed(0xE0, &[])
 }
 
+/// DISCONNECT as only 5.0 has it.
+pub(crate) fn disconnect_with(code: u8, properties: &Properties) -> Vec<u8> {
+    coded(0xE0, code, properties)
+}
+
+pub(crate) fn auth(code: u8, properties: &Properties) -> Vec<u8> {
+    coded(0xF0, code, properties)
+}
+
+fn coded(first: u8, code: u8, properties: &Properties) -> Vec<u8> {
+    let mut body = vec![code];
+    put_properties(&mut body, properties);
+    framed(first, &body)
+}
+
 /// A packet of any kind with its length before it (section 1.5.5).
 pub(crate) fn framed(first: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first];
     put_varint(&mut packet, body.len());
     packet.extend(body);
     packet
-}
-
-/// Takes one packet off the front when it is there whole.
-pub(crate) fn take(version: Version, input: &mut Vec<u8>) -> Option<Packet> {
-    let first = *input.first()?;
-    let mut length = 0usize;
-    let mut width = 0;
-    loop {
-        let byte = *input.get(1 + width)?;
-        length |= usize::from(byte & 0x7F) << (7 * width);
-        width += 1;
-        if byte & 0x80 == 0 {
-            break;
-        }
-        assert!(width < 4, "a remaining length of more than four bytes");
-    }
-    let end = 1 + width + length;
-    if input.len() < end {
-        return None;
-    }
-    let body: Vec<u8> = input.drain(..end).skip(1 + width).collect();
-    Some(parse(version, first, Body(&body)))
-}
-
-fn parse(version: Version, first: u8, mut body: Body<'_>) -> Packet {
-    let v5 = version == Version::V5;
-    match first >> 4 {
-        2 => {
-            let (flags, code) = (body.u8(), body.u8());
-            let properties = if v5 { body.properties() } else { Properties::default() };
-            Packet::ConnAck { present: flags == 1, code, properties }
-        }
-        3 => {
-            let (dup, qos, retain) = (first & 8 != 0, first >> 1 & 3, first & 1 != 0);
-            let topic = String::from_utf8(body.text()).expect("a topic is UTF-8");
-            let id = if qos > 0 { body.u16() } else { 0 };
-            let properties = if v5 { body.properties() } else { Properties::default() };
-            Packet::Publish(Delivery { topic, payload: body.0.to_vec(), qos, retain, dup, id, properties })
-        }
-        4 => Packet::PubAck { id: body.u16(), code: if body.0.is_empty() { 0 } else { body.u8() } },
-        kind @ (9 | 11) => {
-            let id = body.u16();
-            if v5 {
-                body.properties();
-            }
-            let codes = body.0.to_vec();
-            if kind == 9 { Packet::SubAck { id, codes } } else { Packet::UnsubAck { id, codes } }
-        }
-        13 => Packet::Pong,
-        14 => Packet::Disconnect { code: if body.0.is_empty() { 0 } else { body.u8() } },
-        kind => panic!("the daemon sent a packet of type {kind}"),
-    }
-}
-
-struct Body<'a>(&'a [u8]);
-
-impl Body<'_> {
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        assert!(self.0.len() >= count, "the daemon's packet ends early");
-        let (taken, rest) = self.0.split_at(count);
-        self.0 = rest;
-        taken.to_vec()
-    }
-
-    fn u8(&mut self) -> u8 {
-        self.bytes(1)[0]
-    }
-
-    fn u16(&mut self) -> u16 {
-        u16::from(self.u8()) << 8 | u16::from(self.u8())
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from(self.u16()) << 16 | u32::from(self.u16())
-    }
-
-    fn text(&mut self) -> Vec<u8> {
-        let length = self.u16();
-        self.bytes(length.into())
-    }
-
-    fn varint(&mut self) -> u32 {
-        let mut value = 0;
-        for shift in [0, 7, 14, 21] {
-            let byte = self.u8();
-            value |= u32::from(byte & 0x7F) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        value
-    }
-
-    fn properties(&mut self) -> Properties {
-        let length = self.varint() as usize;
-        let list = self.bytes(length);
-        let mut list = Body(&list);
-        let mut properties = Properties::default();
-        while !list.0.is_empty() {
-            let key = list.u8();
-            match key {
-                0x26 => {
-                    let pair =
-                        [list.text(), list.text()].map(|text| String::from_utf8_lossy(&text).into_owned());
-                    let [name, value] = pair;
-                    properties.user.push((name, value));
-                }
-                0x03 | 0x08 | 0x09 | 0x12 | 0x15 | 0x16 | 0x1A | 0x1C | 0x1F => {
-                    properties.texts.insert(key, list.text());
-                }
-                0x01 | 0x17 | 0x19 | 0x24 | 0x25 | 0x28 | 0x29 | 0x2A => {
-                    properties.numbers.insert(key, list.u8().into());
-                }
-                0x13 | 0x21 | 0x22 | 0x23 => {
-                    properties.numbers.insert(key, list.u16().into());
-                }
-                0x0B => {
-                    properties.numbers.insert(key, list.varint());
-                }
-                0x02 | 0x11 | 0x18 | 0x27 => {
-                    properties.numbers.insert(key, list.u32());
-                }
-                other => panic!("the daemon sent a property {other:#x}"),
-            }
-        }
-        properties
-    }
 }
 
 fn put_text(body: &mut Vec<u8>, text: &[u8]) {
@@ -305,7 +312,8 @@ fn put_properties(body: &mut Vec<u8>, properties: &Properties) {
     for (key, value) in &properties.numbers {
         list.push(*key);
         match *key {
-            RECEIVE_MAXIMUM => list.extend((*value as u16).to_be_bytes()),
+            0x01 | 0x17 | 0x19 | 0x24 | 0x25 | 0x28 | 0x29 | 0x2A => list.push(*value as u8),
+            0x13 | 0x21 | 0x22 | 0x23 => list.extend((*value as u16).to_be_bytes()),
             _ => list.extend(value.to_be_bytes()),
         }
     }
@@ -317,6 +325,10 @@ fn put_properties(body: &mut Vec<u8>, properties: &Properties) {
         list.push(0x26);
         put_text(&mut list, name.as_bytes());
         put_text(&mut list, value.as_bytes());
+    }
+    for identifier in &properties.subscriptions {
+        list.push(0x0B);
+        put_varint(&mut list, *identifier as usize);
     }
     put_varint(body, list.len());
     body.extend(list);

@@ -89,7 +89,7 @@ struct Certify {
 }
 
 impl Enrollment {
-    /// Makes root and issuing CA (P-384) under `STATE/authority`, their keys sealed; refuses where there is one.
+    /// Makes root and issuing CA under `STATE/authority`, their keys sealed; refuses where there is one.
     pub(crate) fn found(
         state: &Path,
         cfg: &Config,

@@ -26,32 +26,37 @@ pub struct Organization {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Founded {
-    /// The root certificate: P-384, 20 years, path length 1.
+    /// The root certificate: 20 years, path length 1.
     pub root_cert_pem: String,
     /// The root's key.
     pub root_key: KeyPair,
     /// The root's first CRL: DER, empty, number 1, good for one year.
     pub root_crl: Vec<u8>,
-    /// The issuing certificate: P-384, 5 years, path length 0.
+    /// The issuing certificate: 5 years, path length 0.
     pub issuing_cert_pem: String,
     /// The issuing CA's key.
     pub issuing_key: KeyPair,
 }
 
 impl Authority {
-    /// Makes a root and an issuing CA, both valid from five minutes before `now`.
+    /// Makes a root and an issuing CA with keys of one kind, both valid from five minutes before `now`.
     ///
     /// Neither holds name constraints. rustls-webpki takes constraints on mail addresses and URIs for violated by
     /// every such name (rustls/webpki#445); and under a dNSName constraint OpenSSL examines the common name of a
     /// client that has no DNS name, so `CN=alice.smith` would count as a host outside the domain. Which names are
     /// certified is decided where certificates are issued.
-    pub fn found(organization: &Organization, urls: &Urls, now: OffsetDateTime) -> Result<Founded, Failure> {
-        let root_key = KeyPair::generate(KeyKind::P384)?;
+    pub fn found(
+        organization: &Organization,
+        urls: &Urls,
+        kind: KeyKind,
+        now: OffsetDateTime,
+    ) -> Result<Founded, Failure> {
+        let root_key = KeyPair::generate(kind)?;
         let root = Certificate::parse(root(organization, now)?.self_signed(&root_key)?.der())?;
         let root_id = root.key_id.as_deref().ok_or(Failure::Authority("the root has no key identifier"))?;
         let issuer = Issuer::from_ca_cert_der(&borrowed(root.der()), &root_key)?;
 
-        let issuing_key = KeyPair::generate(KeyKind::P384)?;
+        let issuing_key = KeyPair::generate(kind)?;
         let issuing = issuing(organization, urls, root_id, now)?.signed_by(&issuing_key, &issuer)?;
         let issuing_cert_pem = Certificate::parse(issuing.der())?.to_pem();
 

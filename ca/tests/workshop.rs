@@ -29,7 +29,7 @@ impl Workshop {
 
     pub(crate) fn open_at(now: OffsetDateTime) -> Workshop {
         let Founded { root_cert_pem, root_key, root_crl, issuing_cert_pem, issuing_key, .. } =
-            Authority::found(&organization(), &urls(), now).expect("founded");
+            Authority::found(&organization(), &urls(), KeyKind::P384, now).expect("founded");
         let authority =
             Authority::open(&issuing_cert_pem, issuing_key, &root_cert_pem, urls()).expect("opened");
         let workshop = Workshop { authority, root_key, root_crl, folder: TempDir::new().expect("a folder") };

@@ -1,236 +1,264 @@
 //! The two servers: the real binary with its own authority, and Debian's mosquitto trusting the same clients.
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+use tokio_rustls::TlsConnector;
 
-use crate::client::{Identity, Pair};
+use crate::link::Entrance;
 
-/// The house, with accounts a0… (authors) and b0… (recipients).
-pub(crate) struct Chancery {
-    folder: PathBuf,
+/// The account whose certificate all clients of plain topics show.
+const CLIENT: &str = "load";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Product {
+    Chancery,
+    Mosquitto,
+}
+
+/// Both servers' settings and certificates.
+pub(crate) struct Ground {
+    folder: TempDir,
+    /// Apart from the rest, since the path of a socket has at most 107 bytes (unix(7)).
+    socket: TempDir,
+}
+
+/// A server that runs until it is dropped.
+pub(crate) struct Server {
+    pub(crate) product: Product,
     child: Child,
-    address: SocketAddr,
-    pairs: usize,
-    pub(crate) start_time: Duration,
-    pub(crate) idle_memory_kib: u64,
+    plain: SocketAddr,
+    tls: SocketAddr,
 }
 
-/// Debian's mosquitto with its default settings, mutual TLS added.
-pub(crate) struct Mosquitto {
-    folder: PathBuf,
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Chancery {
-    pub(crate) fn start(folder: &Path, pairs: usize) -> Result<Self> {
-        let config = folder.join("chancery.toml");
-        let state = folder.join("state");
-        std::fs::write(&config, settings(&state, &folder.join("control.sock")))?;
-        chancery(folder, &["init", "--domain", "bench.example"])?;
-        // Once for the clients' certificates, once to measure a start and a rest.
-        let mut setup = Self {
-            folder: folder.into(),
-            child: serve(folder)?,
-            address: ready(folder)?.1,
-            pairs,
-            start_time: Duration::ZERO,
-            idle_memory_kib: 0,
-        };
-        setup.enroll_everybody()?;
-        end(&mut setup.child)?;
-        let begun = Instant::now();
-        setup.child = serve(folder)?;
-        setup.address = ready(folder)?.1;
-        setup.start_time = begun.elapsed();
-        std::thread::sleep(Duration::from_secs(1));
-        setup.idle_memory_kib = resident_kib(setup.child.id())?;
-        Ok(setup)
-    }
-
-    fn enroll_everybody(&self) -> Result<()> {
-        for at in 0..self.pairs {
-            for name in [format!("a{at}"), format!("b{at}")] {
-                chancery(&self.folder, &["account", "add", &name])?;
-                let out = self.folder.join("people").join(&name);
-                chancery(&self.folder, &["cert", "enroll", &name, "--out", &out.display().to_string()])?;
-            }
+impl Ground {
+    /// Founds the authority and enrols the clients: one for plain topics, and so many pairs a0, b0… who chat.
+    pub(crate) fn prepare(pairs: usize) -> Result<Self> {
+        // Beside the build and not in /tmp, which is memory on many systems: what is measured is a disk.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let ground = Self { folder, socket: tempfile::tempdir()? };
+        fs::write(ground.path("chancery.toml"), ground.chancery_settings())?;
+        ground.chancery(&["init", "--domain", "bench.example"])?;
+        let daemon = ground.start(Product::Chancery)?;
+        ground.enroll(CLIENT)?;
+        for at in 0..pairs {
+            ground.enroll(&format!("a{at}"))?;
+            ground.enroll(&format!("b{at}"))?;
         }
-        Ok(())
+        drop(daemon);
+        ground.certify_mosquitto()?;
+        Ok(ground)
     }
 
-    pub(crate) fn pairs(&self) -> Result<Vec<Pair>> {
-        (0..self.pairs)
-            .map(|at| {
-                let root = self.folder.join("people/a0/root.pem");
-                Ok(crate::pair(
-                    at,
-                    self.address,
-                    self.identity("a", at, &root)?,
-                    self.identity("b", at, &root)?,
-                    true,
-                ))
-            })
-            .collect()
-    }
-
-    fn identity(&self, role: &str, at: usize, root: &Path) -> Result<Identity> {
-        let folder = self.folder.join("people").join(format!("{role}{at}"));
-        let certificate = |path: PathBuf| {
-            CertificateDer::from_pem_file(&path).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
-        };
-        Ok(Identity {
-            chain: vec![certificate(folder.join("cert.pem"))?, certificate(folder.join("chain.pem"))?],
-            key: PrivateKeyDer::from_pem_file(folder.join("key.pem"))
-                .map_err(|why| anyhow::anyhow!("key: {why}"))?,
-            root: certificate(root.into())?,
-        })
-    }
-}
-
-impl Mosquitto {
-    pub(crate) fn start(folder: &Path, chancery: &Chancery) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let path = |name: &str| folder.join(name).display().to_string();
-        let certificate = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "2",
-            ])
-            .args([
-                "-subj",
-                "/CN=localhost",
-                "-addext",
-                "subjectAltName=DNS:localhost",
-                "-addext",
-                "basicConstraints=critical,CA:FALSE",
-            ])
-            .args(["-keyout", &path("mosquitto.key"), "-out", &path("mosquitto.pem")])
-            .stderr(Stdio::null())
-            .status()?;
-        if !certificate.success() {
-            bail!("openssl could not make a certificate for mosquitto");
+    pub(crate) fn start(&self, product: Product) -> Result<Server> {
+        match product {
+            Product::Chancery => self.start_chancery(),
+            Product::Mosquitto => self.start_mosquitto(),
         }
-        let people = chancery.folder.join("people/a0");
-        let trust =
-            [std::fs::read(people.join("chain.pem"))?, std::fs::read(people.join("root.pem"))?].concat();
-        std::fs::write(folder.join("trust.pem"), trust)?;
-        let config = format!(
-            "listener {port} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\nlog_type error\n",
-            path("trust.pem"),
-            path("mosquitto.pem"),
-            path("mosquitto.key"),
-        );
-        std::fs::write(folder.join("mosquitto.conf"), config)?;
+    }
+
+    fn start_chancery(&self) -> Result<Server> {
+        let file = self.path("ready");
+        let _ = fs::remove_file(&file);
+        let child = self
+            .command()
+            .arg("serve")
+            .arg("--ready-file")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .spawn()
+            .context("chancery serve")?;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Server { product: Product::Chancery, child, plain: nowhere, tls: nowhere };
+        until(|| ready(&file)).context("chancery did not become ready")?;
+        let doors: serde_json::Value = serde_json::from_slice(&fs::read(&file)?)?;
+        let door = |name: &str| -> Result<SocketAddr> {
+            Ok(doors["doors"][name].as_str().with_context(|| format!("no door {name}"))?.parse()?)
+        };
+        (server.plain, server.tls) = (door("mqtt")?, door("mqtts")?);
+        Ok(server)
+    }
+
+    fn start_mosquitto(&self) -> Result<Server> {
+        let (plain, tls) = (free_address()?, free_address()?);
+        fs::write(self.path("mosquitto.conf"), self.mosquitto_settings(plain, tls))?;
         let child = Command::new("mosquitto")
-            .args(["-c", &path("mosquitto.conf")])
+            .arg("-c")
+            .arg(self.path("mosquitto.conf"))
             .stderr(Stdio::null())
             .spawn()
             .context("mosquitto")?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        until(Duration::from_secs(5), || TcpStream::connect(address).is_ok())?;
-        Ok(Self { folder: folder.into(), child, address })
+        let server = Server { product: Product::Mosquitto, child, plain, tls };
+        until(|| [plain, tls].iter().all(|address| TcpStream::connect(address).is_ok()))
+            .context("mosquitto did not become ready")?;
+        Ok(server)
     }
 
-    pub(crate) fn pairs(&self, chancery: &Chancery) -> Result<Vec<Pair>> {
-        let root = self.folder.join("mosquitto.pem");
-        (0..chancery.pairs)
-            .map(|at| {
-                Ok(crate::pair(
-                    at,
-                    self.address,
-                    chancery.identity("a", at, &root)?,
-                    chancery.identity("b", at, &root)?,
-                    false,
-                ))
-            })
-            .collect()
+    fn chancery_settings(&self) -> String {
+        format!(
+            r#"[appliance]
+domain = "bench.example"
+state_dir = "{}"
+control = "{}"
+[door.mqtt]
+listen = ["127.0.0.1:0"]
+allow_anonymous = true
+[door.mqtts]
+listen = ["127.0.0.1:0"]
+[acl]
+rules = [
+  {{ who = "guest", may = "both", topic = "b/#" }},
+  {{ who = "any", may = "both", topic = "b/#" }},
+]
+[log]
+level = "error"
+"#,
+            self.path("state").display(),
+            self.socket.path().join("control.sock").display()
+        )
+    }
+
+    /// Nothing bounded that the workloads would reach, nothing written to disk.
+    fn mosquitto_settings(&self, plain: SocketAddr, tls: SocketAddr) -> String {
+        format!(
+            "persistence false
+allow_anonymous true
+set_tcp_nodelay true
+max_queued_messages 0
+max_inflight_messages 0
+log_type none
+user root
+listener {} 127.0.0.1
+listener {} 127.0.0.1
+tls_version tlsv1.3
+require_certificate true
+cafile {}
+certfile {}
+keyfile {}
+",
+            plain.port(),
+            tls.port(),
+            self.path("trust.pem").display(),
+            self.path("mosquitto.pem").display(),
+            self.path("mosquitto.key").display()
+        )
+    }
+
+    fn enroll(&self, name: &str) -> Result<()> {
+        self.chancery(&["account", "add", name])?;
+        self.chancery(&["cert", "enroll", name, "--out", &self.person(name).display().to_string()])
+    }
+
+    /// A P-256 key as the house has one.
+    fn certify_mosquitto(&self) -> Result<()> {
+        let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+                       -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
+        let mut openssl = Command::new("openssl");
+        openssl.args(request.split_whitespace());
+        openssl.arg("-keyout").arg(self.path("mosquitto.key")).arg("-out").arg(self.path("mosquitto.pem"));
+        run(&mut openssl)?;
+        let person = self.person(CLIENT);
+        let trust = [fs::read(person.join("chain.pem"))?, fs::read(person.join("root.pem"))?].concat();
+        Ok(fs::write(self.path("trust.pem"), trust)?)
+    }
+
+    fn chancery(&self, arguments: &[&str]) -> Result<()> {
+        run(self.command().args(arguments))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+        command.arg("--config").arg(self.path("chancery.toml"));
+        command
+    }
+
+    /// What the client of plain topics shows at a TLS door.
+    pub(crate) fn client(&self) -> Result<TlsConnector> {
+        self.connector(CLIENT)
+    }
+
+    /// How a person proves who they are. The same at both servers; each connection is a full handshake.
+    pub(crate) fn connector(&self, name: &str) -> Result<TlsConnector> {
+        let person = self.person(name);
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(&person.join("root.pem"))?)?;
+        roots.add(certificate(&self.path("mosquitto.pem"))?)?;
+        let chain = vec![certificate(&person.join("cert.pem"))?, certificate(&person.join("chain.pem"))?];
+        let key = PrivateKeyDer::from_pem_file(person.join("key.pem"))
+            .with_context(|| format!("the key of {name}"))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)?;
+        config.resumption = Resumption::disabled();
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
+    fn person(&self, name: &str) -> PathBuf {
+        self.path("people").join(name)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 }
 
-fn settings(state: &Path, control: &Path) -> String {
-    let loopback = "listen = [\"127.0.0.1:0\"]";
-    format!(
-        "[appliance]\ndomain = \"bench.example\"\nstate_dir = \"{}\"\ncontrol = \"{}\"\n[door.mqtts]\n{loopback}\n[log]\nlevel = \"warn\"\n",
-        state.display(),
-        control.display()
-    )
+impl Server {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn entrance(&self, tls: Option<TlsConnector>) -> Entrance {
+        Entrance { address: if tls.is_some() { self.tls } else { self.plain }, tls }
+    }
 }
 
-fn chancery(folder: &Path, arguments: &[&str]) -> Result<()> {
-    let config = folder.join("chancery.toml");
-    let done =
-        Command::new(env!("CARGO_BIN_EXE_chancery")).arg("--config").arg(config).args(arguments).output()?;
-    if !done.status.success() {
-        bail!("chancery {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.pid().to_string()).status();
+        if until(|| matches!(self.child.try_wait(), Ok(Some(_)))).is_err() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
+}
+
+fn certificate(path: &Path) -> Result<CertificateDer<'static>> {
+    CertificateDer::from_pem_file(path).with_context(|| path.display().to_string())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let done = command.output().with_context(|| format!("{command:?}"))?;
+    ensure!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
     Ok(())
 }
 
-fn serve(folder: &Path) -> Result<Child> {
-    let mut daemon = Command::new(env!("CARGO_BIN_EXE_chancery"));
-    daemon
-        .arg("--config")
-        .arg(folder.join("chancery.toml"))
-        .arg("serve")
-        .arg("--ready-file")
-        .arg(folder.join("ready"));
-    Ok(daemon.spawn()?)
+fn ready(file: &Path) -> bool {
+    fs::read(file).is_ok_and(|text| serde_json::from_slice::<serde_json::Value>(&text).is_ok())
 }
 
-/// Waits for the ready file; gives the process and the address of the MQTT door.
-fn ready(folder: &Path) -> Result<(u32, SocketAddr)> {
-    let file = folder.join("ready");
-    until(Duration::from_secs(10), || file.exists())?;
-    let ready: serde_json::Value = serde_json::from_slice(&std::fs::read(file)?)?;
-    let address = ready["doors"]["mqtts"].as_str().context("no mqtts door")?.parse()?;
-    Ok((ready["pid"].as_u64().context("no pid")? as u32, address))
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn end(child: &mut Child) -> Result<()> {
-    Command::new("kill").arg(child.id().to_string()).status()?;
-    child.wait()?;
-    Ok(())
-}
-
-fn resident_kib(pid: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).context("no VmRSS")?;
-    Ok(line.split_whitespace().nth(1).context("no number")?.parse()?)
-}
-
-fn until(limit: Duration, mut done: impl FnMut() -> bool) -> Result<()> {
+fn until(mut done: impl FnMut() -> bool) -> Result<()> {
     let begun = Instant::now();
     while !done() {
-        if begun.elapsed() > limit {
-            bail!("nothing came up within {limit:?}");
-        }
+        ensure!(begun.elapsed() < PATIENCE, "waited for {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
-}
-
-impl Drop for Chancery {
-    fn drop(&mut self) {
-        let _ = end(&mut self.child);
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = end(&mut self.child);
-    }
 }

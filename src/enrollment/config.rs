@@ -14,6 +14,8 @@ use crate::time::Span;
 pub(crate) struct Config {
     /// O of the authority's own certificates; without it, the domain. Read once, when the authority is founded.
     pub(crate) organization: Option<String>,
+    /// Of the authority's keys. Read once, when the authority is founded.
+    pub(crate) curve: Curve,
     /// Opens the authority's keys; without it, a random one that founding writes beside them.
     pub(crate) passphrase: Option<SecretSource>,
     /// How long a person's certificate lives.
@@ -24,10 +26,28 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
 }
 
+/// The curve of the authority's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Curve {
+    P256,
+    P384,
+}
+
+impl From<Curve> for ca::KeyKind {
+    fn from(curve: Curve) -> Self {
+        match curve {
+            Curve::P256 => ca::KeyKind::P256,
+            Curve::P384 => ca::KeyKind::P384,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             organization: None,
+            curve: Curve::P256,
             passphrase: None,
             client_validity: Span(ca::Profile::Client.validity()),
             token_ttl: Span(DAY),

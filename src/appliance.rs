@@ -1,8 +1,10 @@
 //! The appliance's life: build each part with the handles it uses, open the doors, serve, drain in reverse order.
 
 mod demo;
+mod doors;
 mod duties;
 mod init;
+mod reload;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -12,9 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use axum::Router;
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -26,21 +26,19 @@ use crate::broker::Broker;
 use crate::chat::{Chat, acl};
 use crate::config::{self, Config};
 use crate::directory::{Directory, DirectoryKind, Ldap};
-use crate::door::{self, Hall, tcp, tls::Tls};
+use crate::door;
 use crate::enrollment::{Enrollment, Place};
-use crate::mqtt::Limits;
 use crate::outbox::Outbox;
 use crate::peer::Peers;
 use crate::store::Store;
 use crate::time;
+use doors::{Doors, TlsDoors};
 use duties::Duties;
 
 /// The file in the state directory that holds everything.
 const STORE: &str = "chancery.db";
 /// The folder beside it with the journal.
 const JOURNAL: &str = "journal";
-/// How long a browser's handshake may take.
-const WEB_HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long open connections may take to say goodbye.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -55,20 +53,10 @@ struct Appliance {
     _lock: std::fs::File,
 }
 
-/// Two kinds of TLS door: browsers negotiate HTTP, MQTT clients often negotiate nothing.
-#[derive(Clone)]
-struct TlsDoors {
-    mqtts: Tls,
-    https: Tls,
-}
-
-#[derive(Default)]
-struct Doors(Vec<(&'static str, TcpListener)>);
-
 /// Runs the house in the foreground until it is told to stop.
-pub(crate) async fn serve(config: Config, ready_file: Option<PathBuf>) -> Result<()> {
+pub(crate) async fn serve(config: Config, file: PathBuf, ready_file: Option<PathBuf>) -> Result<()> {
     let appliance = Appliance::build(config).await?;
-    appliance.run(ready_file, async |_: &House| Ok(())).await
+    appliance.run(Some(file), ready_file, async |_: &House| Ok(())).await
 }
 
 /// Sends the log to the journal where there is one, else to standard error.
@@ -96,6 +84,7 @@ impl Appliance {
     /// Builds every part; nothing is served yet.
     async fn build(config: Config) -> Result<Self> {
         let now = time::now();
+        raise_file_limit(config.door.limits.connections);
         let state = &config.appliance.state_dir;
         let lock = lock(state)?;
         let store = Store::open(&state.join(STORE), readers())?;
@@ -113,7 +102,7 @@ impl Appliance {
         chat.wills_of_the_lost();
 
         let doors = Doors::bind(&config.door)?;
-        let http_base = http_base(&config, &doors)?;
+        let http_base = doors::http_base(&config, &doors)?;
         let enrollment = Enrollment::open(
             store.clone(),
             broker.clone(),
@@ -135,17 +124,14 @@ impl Appliance {
         .await?;
         let peers = Peers::new(store.clone(), &config.dns)?;
 
-        let names = server_names(&config);
+        let names = doors::server_names(&config);
         let server = enrollment.server_certificate(&names, now).await?;
-        let tls = TlsDoors {
-            mqtts: Tls::new(&enrollment, &server, &[], config.door.limits.connect_timeout.0)?,
-            https: Tls::new(&enrollment, &server, &["http/1.1"], WEB_HANDSHAKE)?,
-        };
+        let tls = TlsDoors::new(&enrollment, &server)?;
         let facts = Facts {
             domain: domain.clone(),
             started: now,
             doors: doors.addresses(),
-            console_url: console_url(domain, &doors),
+            console_url: doors::console_url(domain, &doors),
         };
         let house =
             House { store, broker, directory, chat, enrollment, outbox, peers, facts: Arc::new(facts) };
@@ -155,10 +141,11 @@ impl Appliance {
     /// Opens the doors, tells whoever waits, serves until a signal, drains.
     async fn run(
         mut self,
+        file: Option<PathBuf>,
         ready_file: Option<PathBuf>,
         ready: impl AsyncFnOnce(&House) -> Result<()>,
     ) -> Result<()> {
-        let told_to_stop = signals()?;
+        let (told_to_stop, hangups) = (signals()?, reload::hangups()?);
         let control = door::control::bind(&self.config.appliance.control).await?;
         let (stop, stopping) = watch::channel(false);
         let mut served = JoinSet::new();
@@ -170,7 +157,8 @@ impl Appliance {
             stopping.clone(),
         ));
         let addresses = self.house.facts.doors.clone();
-        self.open_doors(&mut served, &stopping);
+        let doors = std::mem::take(&mut self.doors);
+        doors.open(&self.house, &self.config.door, &self.tls, &self.names, &mut served, &stopping);
         let Self { config, house, tls, names, .. } = &self;
 
         let mut busy = JoinSet::new();
@@ -181,6 +169,7 @@ impl Appliance {
             names: names.clone(),
             retention: config.chat.retention.0,
         };
+        busy.spawn(reload::run(hangups, file, small.clone(), stopping.clone()));
         busy.spawn(small.run(stopping.clone()));
         if house.directory.ldap().is_some() {
             busy.spawn(duties::sync(
@@ -210,91 +199,6 @@ impl Appliance {
         }
         Ok(())
     }
-
-    fn open_doors(&mut self, served: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
-        let limits = &self.config.door.limits;
-        let hall = Arc::new(Hall {
-            store: self.house.store.clone(),
-            broker: self.house.broker.clone(),
-            chat: self.house.chat.clone(),
-            directory: self.house.directory.clone(),
-            enrollment: self.house.enrollment.clone(),
-            limits: Limits {
-                max_packet: limits.packet,
-                receive_maximum: limits.receive_maximum,
-                topic_aliases: limits.topic_aliases,
-                connect_timeout: limits.connect_timeout.0,
-            },
-        });
-        let anonymous = self.config.door.mqtt.as_ref().is_some_and(|door| door.allow_anonymous);
-        let web = Router::new()
-            .merge(api::device_router(self.house.clone()))
-            .merge(crate::console::router(self.house.clone()));
-        let public = api::public_router(self.house.clone());
-        for (door, listener) in std::mem::take(&mut self.doors.0) {
-            let (hall, stop) = (hall.clone(), stop.clone());
-            match door {
-                "mqtt" => served.spawn(door::serve_mqtt(hall, listener, limits.connections, anonymous, stop)),
-                "mqtts" => served.spawn(door::serve_mqtts(
-                    hall,
-                    self.tls.mqtts.clone(),
-                    listener,
-                    limits.connections,
-                    stop,
-                )),
-                "https" => {
-                    served.spawn(door::serve_https(listener, self.tls.https.clone(), web.clone(), stop))
-                }
-                _ => served.spawn(door::serve_http(listener, public.clone(), stop)),
-            };
-        }
-    }
-}
-
-impl Doors {
-    /// Binds every address; several addresses of one door are served alike, the first is the one that is named.
-    fn bind(config: &door::Config) -> Result<Self> {
-        let listed =
-            |door: &Option<door::Listen>| door.as_ref().map(|door| door.listen.clone()).unwrap_or_default();
-        let plain = config.mqtt.as_ref().map(|door| door.listen.clone()).unwrap_or_default();
-        let wanted = [
-            ("mqtt", plain),
-            ("mqtts", listed(&config.mqtts)),
-            ("https", listed(&config.https)),
-            ("http", listed(&config.http)),
-        ];
-        let mut doors = Self::default();
-        for (door, addresses) in wanted {
-            for address in addresses {
-                doors.0.push((door, tcp::bind(address).with_context(|| format!("door {door}"))?));
-            }
-        }
-        Ok(doors)
-    }
-
-    fn addresses(&self) -> BTreeMap<&'static str, SocketAddr> {
-        let mut addresses = BTreeMap::new();
-        for (door, listener) in &self.0 {
-            if let Ok(address) = listener.local_addr() {
-                addresses.entry(*door).or_insert(address);
-            }
-        }
-        addresses
-    }
-
-    fn port(&self, door: &str) -> Option<u16> {
-        self.addresses().get(door).map(SocketAddr::port)
-    }
-
-    /// The host by which people reach a door: by name where it is open to others.
-    fn host(&self, door: &str, domain: &str) -> String {
-        match self.addresses().get(door) {
-            // By address: a bare system does not know the name `localhost`, and others look for it at ::1 first.
-            Some(SocketAddr::V4(address)) if address.ip().is_loopback() => address.ip().to_string(),
-            Some(SocketAddr::V6(address)) if address.ip().is_loopback() => format!("[{}]", address.ip()),
-            _ => domain.to_owned(),
-        }
-    }
 }
 
 /// Several problems as one error.
@@ -315,31 +219,17 @@ fn lock(state: &Path) -> Result<std::fs::File> {
     Ok(file)
 }
 
+/// Every connection is an open file, and what systems grant at first is far fewer than may come.
+fn raise_file_limit(connections: usize) {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(most) if most > connections as u64 => {}
+        Ok(most) => tracing::info!(most, connections, "fewer files may be open than connections are allowed"),
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
+    }
+}
+
 fn readers() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2)
-}
-
-/// Where certificates say that the CRL is.
-fn http_base(config: &Config, doors: &Doors) -> Result<String> {
-    if let Some(url) = &config.authority.public_url {
-        return Ok(url.trim_end_matches('/').to_owned());
-    }
-    let port = doors.port("http").unwrap_or(8080);
-    Ok(format!("http://{}:{port}", doors.host("http", &config.appliance.domain)))
-}
-
-fn console_url(domain: &str, doors: &Doors) -> String {
-    format!("https://{}:{}", doors.host("https", domain), doors.port("https").unwrap_or(8443))
-}
-
-fn server_names(config: &Config) -> Vec<String> {
-    let domain = &config.appliance.domain;
-    let mut names =
-        vec![domain.clone(), format!("mq.{domain}"), "localhost".into(), "127.0.0.1".into(), "::1".into()];
-    names.extend(
-        config.appliance.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>(),
-    );
-    names
 }
 
 fn write_ready(file: &Path, doors: &BTreeMap<&'static str, SocketAddr>) -> Result<()> {

@@ -46,6 +46,12 @@ impl Chat {
         rules: acl::Rules,
         domain: &str,
     ) -> Self {
-        Self { store, broker, directory, compiled: Arc::new(rights::Compiled::new(rules)), domain: domain.into() }
+        Self {
+            store,
+            broker,
+            directory,
+            compiled: Arc::new(rights::Compiled::new(rules)),
+            domain: domain.into(),
+        }
     }
 }

@@ -212,7 +212,8 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
     let file = file.get_mut();
     let mut part = |name: &str| Section { name: name.to_owned(), value: take(file, name) };
     let sections =
-        ["appliance", "door", "broker", "directory", "authority", "mail", "dns", "chat", "acl", "log"].map(&mut part);
+        ["appliance", "door", "broker", "directory", "authority", "mail", "dns", "chat", "acl", "log"]
+            .map(&mut part);
     let known = sections.iter().map(|section| section.name.clone()).collect::<Vec<_>>().join(", ");
     for key in file.keys() {
         let what = format!("[{}] is not known; there are {known}", key.get_ref());

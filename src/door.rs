@@ -1,156 +1,154 @@
 //! The doors: bytes in, bytes out. `tls` knows who is there, `conversation` speaks MQTT with them.
 
+mod config;
 pub(crate) mod control;
 mod conversation;
 mod greet;
 mod hall;
+mod handshakes;
 mod http;
 mod https;
+mod proxy;
+pub(crate) mod quic;
 pub(crate) mod tcp;
 pub(crate) mod tls;
+mod websocket;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::Deserialize;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 
+pub(crate) use config::{Config, Entrance, LimitsConfig};
 pub(crate) use greet::Visitor;
 pub(crate) use hall::Hall;
 pub(crate) use http::serve as serve_http;
 pub(crate) use https::serve as serve_https;
 
-/// `[door]`: each table is one door; a door that is not listed does not open, but for those with a default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    pub(crate) mqtts: Option<Listen>,
-    pub(crate) mqtt: Option<Plain>,
-    pub(crate) https: Option<Listen>,
-    pub(crate) http: Option<Listen>,
-    #[serde(default)]
-    pub(crate) limits: LimitsConfig,
-}
+use handshakes::Handshakes;
+use tls::Tls;
+use websocket::{Frames, Web};
 
-/// A door with addresses and nothing else.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Listen {
-    pub(crate) listen: Vec<SocketAddr>,
-}
-
-/// `[door.mqtt]`: plain TCP.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Plain {
-    pub(crate) listen: Vec<SocketAddr>,
-    /// Opens the door to other machines although passwords would cross the network readable.
-    #[serde(default)]
-    pub(crate) allow_plain: bool,
-    /// A client without credentials is the principal `guest`; loopback only.
-    #[serde(default)]
-    pub(crate) allow_anonymous: bool,
-}
-
-/// `[door.limits]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct LimitsConfig {
-    /// Bytes of the largest MQTT packet.
-    pub(crate) packet: usize,
-    /// Messages in flight with QoS 1 and 2, in each direction.
-    pub(crate) receive_maximum: u16,
-    /// Topic aliases of one client, in each direction.
-    pub(crate) topic_aliases: u16,
-    /// Connections at each MQTT door.
-    pub(crate) connections: usize,
-    /// How long a client may take from the handshake to CONNECT.
-    pub(crate) connect_timeout: crate::time::Span,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            packet: 1 << 20,
-            receive_maximum: 1024,
-            topic_aliases: 32,
-            connections: 50_000,
-            connect_timeout: crate::time::Span(std::time::Duration::from_secs(10)),
-        }
-    }
-}
-
-impl Config {
-    /// What is wrong with the doors, all at once.
-    pub(crate) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if let Some(plain) = &self.mqtt {
-            for address in plain.listen.iter().filter(|address| !is_loopback(address.ip())) {
-                if !plain.allow_plain {
-                    problems.push(format!("door.mqtt.listen: {address} is not loopback, so passwords would cross the network readable; use [door.mqtts], or set allow_plain = true"));
-                }
-                if plain.allow_anonymous {
-                    problems.push(format!("door.mqtt.allow_anonymous: {address} is not loopback; guests are for this machine only"));
-                }
-            }
-        }
-        if self.limits.packet < 256 || self.limits.packet > 256 << 20 {
-            problems.push("door.limits.packet: between 256 and 268435456 bytes".into());
-        }
-        if self.limits.connections == 0 {
-            problems.push("door.limits.connections: at least 1".into());
-        }
-        if self.limits.connect_timeout.0.is_zero() {
-            problems.push("door.limits.connect_timeout: longer than \"0s\"".into());
-        }
-        if self.limits.receive_maximum == 0 || self.limits.receive_maximum > 16_384 {
-            problems.push("door.limits.receive_maximum: between 1 and 16384".into());
-        }
-        problems
-    }
-}
-
-/// Serves MQTT over plain TCP until told to stop.
-pub(crate) async fn serve_mqtt(
-    hall: Arc<Hall>,
-    listener: TcpListener,
-    most: usize,
+/// The way in through one MQTT door over TCP: what lies between its sockets and MQTT.
+pub(crate) struct Way {
+    name: &'static str,
+    proxied: bool,
+    tls: Option<Tls>,
+    spares_browsers: bool,
+    web: Option<Web>,
     anonymous: bool,
-    stop: watch::Receiver<bool>,
-) {
-    let told = stop.clone();
-    tcp::accept(listener, most, stop, move |stream, from| {
-        let allow_anonymous = anonymous && is_loopback(from.ip());
-        let visitor = Visitor { door: "mqtt", address: Some(from), certificate: None, allow_anonymous };
-        conversation::serve(hall.clone(), stream, visitor, told.clone())
-    })
-    .await;
+    patience: Duration,
+    handshakes: Handshakes,
 }
 
-/// Serves MQTT over TLS until told to stop. Each handshake is in the connection's own task.
-pub(crate) async fn serve_mqtts(
+/// A connection on which MQTT may begin.
+enum Line {
+    Plain(TcpStream),
+    // Boxed: the state of TLS is moved once, and plain connections need no room for it.
+    Secure(Box<TlsStream<TcpStream>>),
+    Web(Frames<TcpStream>),
+    SecureWeb(Frames<Box<TlsStream<TcpStream>>>),
+}
+
+impl Way {
+    /// As configured. `tls` is used where the door wants it; `names` are the hosts of this house, whose pages a
+    /// WebSocket trusts.
+    pub(crate) fn new(entrance: &Entrance<'_>, limits: &LimitsConfig, tls: &Tls, names: &[String]) -> Self {
+        let web = entrance.web.map(|(path, origins)| Web {
+            path: path.to_owned(),
+            origins: origins.to_vec(),
+            names: names.to_vec(),
+            most: limits.packet as u64,
+        });
+        Self {
+            name: entrance.name,
+            proxied: entrance.proxied,
+            tls: entrance.tls.then(|| tls.clone()),
+            spares_browsers: entrance.spares_browsers,
+            web,
+            anonymous: entrance.anonymous,
+            patience: limits.connect_timeout.0,
+            handshakes: Handshakes::new(limits.handshakes),
+        }
+    }
+
+    /// What comes before MQTT, in this order: PROXY header, TLS, WebSocket. `None` for those who leave without a word,
+    /// as those do who only ask whether the door is open.
+    async fn arrive(&self, mut stream: TcpStream, from: SocketAddr) -> io::Result<Option<(Line, Visitor)>> {
+        let claimed = match self.proxied {
+            true => proxy::address(&mut stream).await?.unwrap_or(from),
+            false => from,
+        };
+        let mut visitor = Visitor {
+            door: self.name,
+            address: Some(claimed),
+            certificate: None,
+            // A header can claim any address, so it can take this right away but not give it.
+            allow_anonymous: self.anonymous && is_loopback(from.ip()) && is_loopback(claimed.ip()),
+        };
+        if self.tls.is_none() && self.web.is_none() {
+            return Ok(Some((Line::Plain(stream), visitor)));
+        }
+        // Whoever is silent has not begun a handshake, and takes no place from those who have.
+        if stream.peek(&mut [0]).await? == 0 {
+            return Ok(None);
+        }
+        let line = self.handshakes.run(self.shake(stream, &mut visitor)).await?;
+        Ok(Some((line, visitor)))
+    }
+
+    async fn shake(&self, stream: TcpStream, visitor: &mut Visitor) -> io::Result<Line> {
+        let Some(tls) = &self.tls else {
+            return Ok(match &self.web {
+                Some(web) => Line::Web(web.upgrade(stream, visitor).await?),
+                None => Line::Plain(stream),
+            });
+        };
+        let (stream, certificate) = match self.spares_browsers {
+            true => tls.accept_sparing_browsers(stream).await?,
+            false => tls.accept(stream).await?,
+        };
+        visitor.certificate = certificate;
+        let stream = Box::new(stream);
+        Ok(match &self.web {
+            Some(web) => Line::SecureWeb(web.upgrade(stream, visitor).await?),
+            None => Line::Secure(stream),
+        })
+    }
+}
+
+/// Serves MQTT on one socket until told to stop. Each handshake is in the connection's own task.
+pub(crate) async fn serve_mqtt(
+    way: Arc<Way>,
     hall: Arc<Hall>,
-    tls: tls::Tls,
     listener: TcpListener,
     most: usize,
     stop: watch::Receiver<bool>,
 ) {
     let told = stop.clone();
     tcp::accept(listener, most, stop, move |stream, from| {
-        let (hall, tls, mut told) = (hall.clone(), tls.clone(), told.clone());
+        let (way, hall, mut told) = (way.clone(), hall.clone(), told.clone());
         async move {
-            let shaken = tokio::select! {
-                shaken = tls.accept(stream) => shaken,
+            // Boxed, so that what a handshake needs is given back when it is done.
+            let arrived = tokio::time::timeout(way.patience, Box::pin(way.arrive(stream, from)));
+            let arrived = tokio::select! {
+                arrived = arrived => arrived.map_err(io::Error::from).flatten(),
                 _ = told.changed() => return,
             };
-            match shaken {
-                Ok((stream, certificate)) => {
-                    let visitor =
-                        Visitor { door: "mqtts", address: Some(from), certificate, allow_anonymous: false };
-                    conversation::serve(hall, stream, visitor, told).await;
-                }
-                Err(error) => tracing::info!(door = "mqtts", %error, "a handshake failed"),
+            let (line, visitor) = match arrived {
+                Ok(Some(arrived)) => arrived,
+                Ok(None) => return,
+                Err(error) => return tracing::info!(door = way.name, %error, "a handshake failed"),
+            };
+            match line {
+                Line::Plain(stream) => conversation::serve(hall, stream, visitor, told).await,
+                Line::Secure(stream) => conversation::serve(hall, stream, visitor, told).await,
+                Line::Web(stream) => conversation::serve(hall, stream, visitor, told).await,
+                Line::SecureWeb(stream) => conversation::serve(hall, stream, visitor, told).await,
             }
         }
     })

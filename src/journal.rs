@@ -69,6 +69,9 @@ impl Default for Options {
     }
 }
 
+/// Bytes of a segment at most: places in it are counted in 32 bits, and a batch may come on top.
+const LARGEST: u64 = 1 << 30;
+
 /// Why records are not on disk.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JournalError {
@@ -82,11 +85,13 @@ pub(crate) enum JournalError {
 
 impl From<io::Error> for JournalError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::Full,
-            _ => Self::Failed(error.to_string()),
-        }
+        if is_full(&error) { Self::Full } else { Self::Failed(error.to_string()) }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Why a journal cannot be opened.
@@ -141,10 +146,11 @@ struct Owner {
 impl Journal {
     /// Opens the journal in `folder`, which is made if need be, and tells what it holds. A torn tail is cut off.
     pub(crate) fn open(folder: &Path, options: Options) -> Result<(Self, Found), OpenError> {
+        let options = Options { segment: options.segment.min(LARGEST), ..options };
         let failed = |source| OpenError::Io { path: folder.to_owned(), source };
         let busy = || OpenError::Busy(folder.to_owned());
         let held = Folder::open(folder).map_err(failed)?.ok_or_else(busy)?;
-        let replayed = replay::replay(&held)?;
+        let replayed = replay::replay(&held, options.segment)?;
         let shared = Arc::new(Shared {
             folder: held,
             options,
@@ -156,7 +162,8 @@ impl Journal {
             flush_micros: AtomicU64::new(0),
         });
         let writer = Writer::new(shared.clone(), replayed.active);
-        let thread = thread::Builder::new().name("journal".to_owned()).spawn(|| writer.run()).map_err(failed)?;
+        let thread =
+            thread::Builder::new().name("journal".to_owned()).spawn(|| writer.run()).map_err(failed)?;
         Ok((Self { owner: Arc::new(Owner { shared, writer: Mutex::new(Some(thread)) }) }, replayed.found))
     }
 

@@ -45,16 +45,18 @@ async fn run(dir: &Path, ready_file: Option<PathBuf>) -> Result<()> {
         settle_in(&appliance.house, dir, name, display).await?;
     }
     write(&dir.join("ca.pem"), appliance.house.enrollment.root_pem().as_bytes())?;
-    appliance.run(ready_file, async |house: &House| introduce(house, dir).await).await
+    appliance.run(None, ready_file, async |house: &House| introduce(house, dir).await).await
 }
 
 /// Everything on loopback, on the default ports where they are free.
 fn configuration(dir: &Path) -> Result<Config> {
     let quoted = |path: PathBuf| serde_json::Value::from(path.display().to_string()).to_string();
-    let [mqtt, mqtts, https, http] = [1883, 8883, 8443, 8080].map(free_or_any);
+    let [mqtt, mqtts, ws, wss, https, http] = [1883, 8883, 8083, 8884, 8443, 8080].map(free_or_any);
+    let quic = free_or_any_udp(14567);
     let text = format!(
         "[appliance]\ndomain = \"{DOMAIN}\"\nstate_dir = {state}\ncontrol = {control}\n\
          [door.mqtt]\nlisten = [\"{mqtt}\"]\n[door.mqtts]\nlisten = [\"{mqtts}\"]\n\
+         [door.ws]\nlisten = [\"{ws}\"]\n[door.wss]\nlisten = [\"{wss}\"]\n[door.quic]\nlisten = [\"{quic}\"]\n\
          [door.https]\nlisten = [\"{https}\"]\n[door.http]\nlisten = [\"{http}\"]\n\
          [mail]\ntransport = \"maildir\"\ndirectory = {mail}\nfrom = \"chancery@{DOMAIN}\"\ngrace = \"20s\"\n\
          [acl]\nrules = [{{ who = \"any\", may = \"both\", topic = \"open/#\" }}]\n[log]\nlevel = \"warn\"\n",
@@ -66,11 +68,13 @@ fn configuration(dir: &Path) -> Result<Config> {
 }
 
 fn free_or_any(port: u16) -> SocketAddr {
-    let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match std::net::TcpListener::bind(wanted) {
-        Ok(_) => wanted,
-        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-    }
+    let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    (Ipv4Addr::LOCALHOST, if free { port } else { 0 }).into()
+}
+
+fn free_or_any_udp(port: u16) -> SocketAddr {
+    let free = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    (Ipv4Addr::LOCALHOST, if free { port } else { 0 }).into()
 }
 
 /// An account with a certificate in DIR/people/NAME; what an earlier run made stays.

@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 
-use super::TlsDoors;
+use super::doors::TlsDoors;
 use crate::api::House;
 use crate::directory::Directory;
 use crate::principal::Principal;
@@ -21,6 +21,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const FORGET: Duration = Duration::from_secs(30 * 86_400);
 
 /// What the duties are done to.
+#[derive(Clone)]
 pub(super) struct Duties {
     pub(super) house: House,
     pub(super) tls: TlsDoors,
@@ -57,16 +58,16 @@ impl Duties {
         tokio::task::spawn_blocking(move || -> Result<()> {
             while broker.sweep(now)? {}
             Ok(())
-        }).await??;
+        })
+        .await??;
         self.house.enrollment.renew_crl_if_due(now).await;
         Ok(())
     }
 
     /// The server certificate in use comes back unless another is due.
-    async fn renew(&self) -> Result<()> {
+    pub(super) async fn renew(&self) -> Result<()> {
         let server = self.house.enrollment.server_certificate(&self.names, time::now()).await?;
-        self.tls.mqtts.replace(&server)?;
-        self.tls.https.replace(&server)?;
+        self.tls.replace(&server)?;
         tracing::debug!(until = %server.not_after, "the server certificate was looked at");
         Ok(())
     }

@@ -18,7 +18,12 @@ pub(super) fn hangups() -> std::io::Result<Signal> {
 }
 
 /// Reloads whenever it is told to, until the house stops.
-pub(super) async fn run(mut told: Signal, path: Option<PathBuf>, duties: Duties, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(
+    mut told: Signal,
+    path: Option<PathBuf>,
+    duties: Duties,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             _ = told.recv() => {}
@@ -27,7 +32,9 @@ pub(super) async fn run(mut told: Signal, path: Option<PathBuf>, duties: Duties,
         if let Some(path) = &path {
             match Config::load(path) {
                 Ok(config) => reload(&config, &duties),
-                Err(problems) => tracing::error!(%problems, "the configuration was not reloaded: nothing changes"),
+                Err(problems) => {
+                    tracing::error!(%problems, "the configuration was not reloaded: nothing changes")
+                }
             }
         }
         if let Err(error) = duties.renew().await {

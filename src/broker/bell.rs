@@ -40,7 +40,8 @@ impl Bell {
 
     /// Ends the connection; `false` when it was told before.
     pub(crate) fn end(&self, reason: Reason) -> bool {
-        let first = self.ending.compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let first =
+            self.ending.compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire).is_ok();
         self.sound(END);
         first
     }

@@ -9,7 +9,8 @@ use crate::mqtt::{TopicName, Will};
 
 /// A will as the journal keeps it; the times of its message count from its publication.
 pub(super) fn will_to(will: &Will) -> KeptWill {
-    let properties = Some(Box::new(will.properties.clone())).filter(|carried| **carried != Default::default());
+    let properties =
+        Some(Box::new(will.properties.clone())).filter(|carried| **carried != Default::default());
     let message = Message {
         topic: will.topic.clone(),
         payload: will.payload.clone(),

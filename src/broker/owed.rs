@@ -45,7 +45,9 @@ impl Broker {
     /// client could be sent the same again under the same identifier after it forgot it.
     pub(crate) fn release(&self, session: &Session, ids: &[u16]) -> Committing {
         let mut records = Records::new();
-        ids.iter().filter_map(|&id| session.release(id)).for_each(|number| records.released(session.id, number));
+        ids.iter()
+            .filter_map(|&id| session.release(id))
+            .for_each(|number| records.released(session.id, number));
         self.committing(records)
     }
 

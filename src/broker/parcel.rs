@@ -122,7 +122,6 @@ pub(super) fn number_at_or_after(first: u64, id: u16) -> u64 {
 /// Identifiers 1 to 32,767 are those of queue numbers.
 const PLAIN_IDS: u64 = 32_767;
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

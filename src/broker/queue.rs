@@ -233,7 +233,9 @@ impl Queue {
 
     /// A body was read.
     pub(super) fn warm(&mut self, number: u64, message: Message) {
-        if let Some(due) = self.find(number).filter(|due| due.stage == Stage::Waiting && due.message.is_none()) {
+        if let Some(due) =
+            self.find(number).filter(|due| due.stage == Stage::Waiting && due.message.is_none())
+        {
             due.message = Some(Arc::new(message));
             let size = due.size as usize;
             self.warm += size;

@@ -198,7 +198,13 @@ mod tests {
             Box::new(crate::mqtt::Properties { message_expiry: Some(seconds), ..Default::default() })
         });
         let (topic, at) = (TopicName::parse(topic).unwrap(), Timestamp::from_micros(0));
-        Arc::new(Message { topic, payload: Bytes::from_static(payload.as_bytes()), properties, qos: Qos::AtMostOnce, at })
+        Arc::new(Message {
+            topic,
+            payload: Bytes::from_static(payload.as_bytes()),
+            properties,
+            qos: Qos::AtMostOnce,
+            at,
+        })
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -294,4 +294,3 @@ pub(super) fn expires_at(message: &Message) -> Option<Timestamp> {
     let seconds = message.properties.as_deref()?.message_expiry?;
     Some(message.at.after(Duration::from_secs(seconds.into())))
 }
-

@@ -140,11 +140,12 @@ impl Topics {
                 groups.entry(&subscribed.filter).or_default().push(Route::new(session.clone(), matched));
             }
         });
-        let to = own.into_values().filter_map(|(session, all)| {
-            Some(Route::new(session, matched(all.into_iter())?))
-        });
-        let groups = groups.into_iter().map(|(filter, members)| {
-            Group { members, turn: self.turns.get(filter).cloned().unwrap_or_default() }
+        let to = own
+            .into_values()
+            .filter_map(|(session, all)| Some(Route::new(session, matched(all.into_iter())?)));
+        let groups = groups.into_iter().map(|(filter, members)| Group {
+            members,
+            turn: self.turns.get(filter).cloned().unwrap_or_default(),
         });
         Routes { to: to.collect(), groups: groups.collect() }
     }
@@ -278,8 +279,9 @@ mod tests {
         let found = routes(&topics, "x");
         assert!(found.groups[0].next(Qos::AtLeastOnce, |_| true).is_none());
         let _here: Vec<_> = sessions[..2].iter().map(|one| one.attach(live(), 0, false)).collect();
-        let mut taken: Vec<_> =
-            (0..6).map(|_| found.groups[0].next(Qos::AtMostOnce, |_| true).unwrap().session.client_id.to_string()).collect();
+        let mut taken: Vec<_> = (0..6)
+            .map(|_| found.groups[0].next(Qos::AtMostOnce, |_| true).unwrap().session.client_id.to_string())
+            .collect();
         taken.sort();
         assert!(taken.contains(&"a".into()) && taken.contains(&"b".into()) && !taken.contains(&"c".into()));
     }

@@ -245,11 +245,15 @@ mod tests {
     fn a_client_id_stands_for_itself_and_for_nothing_wider() {
         let rules = rules(&[("any", "both", "home/{account}/{device}/#")]);
         let may = |client_id: &str, topic: &str| {
-            rules.rights(&person("bob", &[]), client_id).allow(Right::Publish, &TopicName::parse(topic).unwrap())
+            rules
+                .rights(&person("bob", &[]), client_id)
+                .allow(Right::Publish, &TopicName::parse(topic).unwrap())
         };
         assert!(may("phone", "home/bob/phone/x"));
         assert!(!may("phone", "home/bob/tablet/x") && !may("phone", "home/eve/phone/x"));
-        assert!(!may("+", "home/bob/tablet/x") && !may("", "home/bob//x") && !may("{account}", "home/bob/bob/x"));
+        assert!(
+            !may("+", "home/bob/tablet/x") && !may("", "home/bob//x") && !may("{account}", "home/bob/bob/x")
+        );
     }
 
     #[test]

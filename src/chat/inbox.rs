@@ -151,10 +151,9 @@ fn as_seen(session: &Session, delivery: Delivery) -> Option<Next> {
     let asked = TopicName::parse(&topic).ok().and_then(|name| session.matching(&name));
     let (qos, identifiers) = match (delivery.qos, asked) {
         // What is in the queue is owed, also after the subscription has gone (MQTT 5 §3.10.4).
-        (Some(qos), asked) => (
-            Qos::from_byte(qos).unwrap_or_default(),
-            asked.and_then(|matched| matched.identifiers),
-        ),
+        (Some(qos), asked) => {
+            (Qos::from_byte(qos).unwrap_or_default(), asked.and_then(|matched| matched.identifiers))
+        }
         (None, Some(Matched { qos, identifiers, .. })) => (qos, identifiers),
         (None, None) => return None,
     };

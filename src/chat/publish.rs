@@ -183,14 +183,7 @@ impl Chat {
         let properties = Properties { content_type, payload_format, ..Properties::default() };
         let row = properties::to_row(&properties);
         let message = NewMessage { kind, author, sender, address, payload: letter.payload, properties: row };
-        Deed::Post(Box::new(Post {
-            message,
-            to,
-            properties,
-            sent_again: letter.dup,
-            origin,
-            stored: None,
-        }))
+        Deed::Post(Box::new(Post { message, to, properties, sent_again: letter.dup, origin, stored: None }))
     }
 
     /// One unit of work for all posts.
@@ -232,8 +225,7 @@ impl Chat {
             // A note to oneself is for every device, the one that wrote it too.
             let own = post.to.contains(&reader);
             let mine = sessions.iter().filter(|session| durable(session) && (own || session.id != from));
-            queues
-                .extend(mine.filter_map(|session| Some((session.id, session.matching(&topic)?.qos as u8))));
+            queues.extend(mine.filter_map(|session| Some((session.id, session.matching(&topic)?.qos as u8))));
         }
         queues
     }
@@ -284,12 +276,7 @@ impl Post {
         }
     }
 
-    fn store(
-        &mut self,
-        tx: &mut Tx,
-        queues: &[(SessionId, u8)],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    fn store(&mut self, tx: &mut Tx, queues: &[(SessionId, u8)], now: Timestamp) -> Result<(), StoreError> {
         let placed = tx.append_message(&self.message, now)?;
         self.to.iter().try_for_each(|account| tx.put_in_inbox(placed.seq, *account))?;
         queues.iter().try_for_each(|(session, qos)| tx.put_in_queue(*session, placed.seq, *qos))?;

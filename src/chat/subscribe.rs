@@ -73,7 +73,9 @@ impl Chat {
         let allowed = match chat || plain::is_presence(filter.path()) {
             // One's own view cannot be shared out: every device sees it.
             true => person && filter.group().is_none(),
-            false => self.rights(session).may_subscribe(&filter) || person && plain::may_select_chat(filter.path()),
+            false => {
+                self.rights(session).may_subscribe(&filter) || person && plain::may_select_chat(filter.path())
+            }
         };
         if !allowed {
             return Err(Reason::NotAuthorized);
@@ -133,11 +135,7 @@ impl Chat {
 
     /// A durable session is owed what its account waits for and it now asks for. The subscription is in memory
     /// already: what is published from here on finds it, what was published before is in the inbox.
-    async fn queue_what_waits(
-        &self,
-        session: &Arc<Session>,
-        new: Vec<Subscribed>,
-    ) -> Result<(), StoreError> {
+    async fn queue_what_waits(&self, session: &Arc<Session>, new: Vec<Subscribed>) -> Result<(), StoreError> {
         let (new, mut after) = (Arc::new(new), 0);
         // One unit for each page, so that a long inbox keeps nobody else waiting.
         loop {

@@ -54,9 +54,9 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, config: &Path) -> Result<(), Trouble> {
-        let config = load(config)?;
+        let (file, config) = (config.to_owned(), load(config)?);
         appliance::log(&config);
-        run_to_end(appliance::serve(config, self.ready_file))
+        run_to_end(appliance::serve(config, file, self.ready_file))
     }
 }
 

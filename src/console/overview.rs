@@ -177,6 +177,9 @@ fn doors(house: &House) -> Vec<Door> {
         let (note, connections) = match *name {
             "mqtt" => ("MQTT 3.1.1 and 5, plain", Some(through(name))),
             "mqtts" => ("MQTT 3.1.1 and 5 over TLS", Some(through(name))),
+            "ws" => ("MQTT over WebSocket, plain", Some(through(name))),
+            "wss" => ("MQTT over WebSocket and TLS", Some(through(name))),
+            "quic" => ("MQTT over QUIC", Some(through(name))),
             "https" => ("Console, API, enrolment", None),
             "http" => ("CRL and CA certificates", None),
             _ => ("", None),

@@ -324,7 +324,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         let silence = self.machine.deadline().map(Instant::from_std);
         if !self.unflushed && self.machine.output().is_empty() {
             // A day: there is nothing to wait for but the client.
-            return silence.unwrap_or_else(|| self.alarm.deadline().max(Instant::now() + Duration::from_secs(86_400)));
+            return silence
+                .unwrap_or_else(|| self.alarm.deadline().max(Instant::now() + Duration::from_secs(86_400)));
         }
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
         silence.map_or(since + STALL, |silence| silence.min(since + STALL))

@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::hall::Hall;
 use crate::audit::Deed;
 use crate::broker::{Attached, Bell, Hello, Live};
-use crate::journal::JournalError;
 use crate::directory::{Directory, SignIn};
 use crate::enrollment::{Presented, StatusRefused};
 use crate::id::{AccountId, random};
+use crate::journal::JournalError;
 use crate::mqtt::{Connect, Reason, Will};
 use crate::principal::Principal;
 use crate::store::Account;
@@ -81,7 +81,10 @@ async fn admit(
         return Err(turned(Reason::ClientIdentifierNotValid, "a client id longer than 256 bytes"));
     }
     if connect.authentication.is_some() {
-        return Err(turned(Reason::BadAuthenticationMethod, "a method of authentication that is not offered"));
+        return Err(turned(
+            Reason::BadAuthenticationMethod,
+            "a method of authentication that is not offered",
+        ));
     }
     let who = identify(hall, visitor, connect, now).await?;
     let assigned =

@@ -20,6 +20,8 @@ use crate::api::Shown;
 
 /// Connections at one web door; browsers keep a handful each.
 const MOST: usize = 2048;
+/// How long a browser's handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A client that has not sent its request by then is gone.
 const HEADERS: Duration = Duration::from_secs(15);
 /// No connection lasts longer, whatever it does: browsers open another.
@@ -31,7 +33,8 @@ pub(crate) async fn serve(listener: TcpListener, tls: Tls, router: Router, stop:
         let (tls, router) = (tls.clone(), router.clone());
         async move {
             let from = stream.peer_addr().ok();
-            match tls.accept(stream).await {
+            let shaken = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await;
+            match shaken.map_err(std::io::Error::from).flatten() {
                 Ok((stream, certificate)) => {
                     let router = router.map_request(move |mut request: Request<_>| {
                         request.extensions_mut().insert(Shown(certificate.clone()));

@@ -4,8 +4,8 @@
 //! back; the doors that look at certificates therefore issue none. The configuration is swapped as a whole when the
 //! server certificate changes, and nobody is dropped for it.
 
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
@@ -13,24 +13,29 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{Acceptor, ClientHello, NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+    CertificateError, CipherSuite, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::enrollment::{Enrollment, Presented, ServerCertificate};
 
 /// The TLS side of the doors; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Tls {
-    config: Arc<ArcSwap<ServerConfig>>,
+    configs: Arc<ArcSwap<Configs>>,
     enrollment: Enrollment,
     alpn: &'static [&'static str],
-    /// How long a handshake may take.
-    patience: Duration,
+}
+
+/// The same server, with its wish for a client certificate and without.
+struct Configs {
+    asking: Arc<ServerConfig>,
+    unasking: Arc<ServerConfig>,
 }
 
 impl Tls {
@@ -39,42 +44,91 @@ impl Tls {
         enrollment: &Enrollment,
         server: &ServerCertificate,
         alpn: &'static [&'static str],
-        patience: Duration,
     ) -> Result<Self> {
-        let config = Arc::new(ArcSwap::from_pointee(config(enrollment, server, alpn)?));
-        Ok(Self { config, enrollment: enrollment.clone(), alpn, patience })
+        let configs = Arc::new(ArcSwap::from_pointee(Configs::new(enrollment, server, alpn)?));
+        Ok(Self { configs, enrollment: enrollment.clone(), alpn })
     }
 
     /// Uses another server certificate from the next handshake on.
     pub(crate) fn replace(&self, server: &ServerCertificate) -> Result<()> {
-        self.config.store(Arc::new(config(&self.enrollment, server, self.alpn)?));
+        self.configs.store(Arc::new(Configs::new(&self.enrollment, server, self.alpn)?));
         Ok(())
     }
 
-    /// Shakes hands; gives the stream and the certificate that the client showed.
-    pub(crate) async fn accept<S>(&self, stream: S) -> std::io::Result<(TlsStream<S>, Option<Presented>)>
+    /// Shakes hands; gives the stream and the certificate that the client showed. How long that may take is the
+    /// caller's affair.
+    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Option<Presented>)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = TlsAcceptor::from(self.config.load_full());
-        let stream = tokio::time::timeout(self.patience, acceptor.accept(stream)).await??;
-        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let presented = shown.and_then(|leaf| self.enrollment.identify(leaf));
-        // A certificate that names nobody is not the same as none: it was meant to be somebody's.
-        if shown.is_some() && presented.is_none() {
-            return Err(std::io::Error::other("the client certificate names no account of this house"));
-        }
+        let stream = TlsAcceptor::from(self.current()).accept(stream).await?;
+        let presented = self.presented(stream.get_ref().1.peer_certificates())?;
         Ok((stream, presented))
+    }
+
+    /// The same, but a browser's WebSocket is asked for no certificate: browsers of the Chromium family give a WebSocket
+    /// up that is asked, unless a certificate was chosen on a visit of the same address before.
+    pub(super) async fn accept_sparing_browsers<S>(
+        &self,
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Option<Presented>)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let configs = self.configs.load_full();
+        let config = match is_browsers_websocket(&begun.client_hello()) {
+            true => configs.unasking.clone(),
+            false => configs.asking.clone(),
+        };
+        let stream = begun.into_stream(config).await?;
+        let presented = self.presented(stream.get_ref().1.peer_certificates())?;
+        Ok((stream, presented))
+    }
+
+    /// What the next handshake is made with.
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        self.configs.load().asking.clone()
+    }
+
+    /// Whose certificate a client showed, the chain proven.
+    pub(super) fn presented(&self, chain: Option<&[CertificateDer<'_>]>) -> io::Result<Option<Presented>> {
+        let Some(leaf) = chain.and_then(<[_]>::first) else { return Ok(None) };
+        // A certificate that names nobody is not the same as none: it was meant to be somebody's.
+        let nobody = || io::Error::other("the client certificate names no account of this house");
+        self.enrollment.identify(leaf).ok_or_else(nobody).map(Some)
     }
 }
 
-fn config(enrollment: &Enrollment, server: &ServerCertificate, alpn: &[&str]) -> Result<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier =
-        Arc::new(Ledgered { inner: chain_verifier(enrollment, &provider)?, enrollment: enrollment.clone() });
+/// Only browsers send reserved values among their cipher suites (GREASE, RFC 8701), and for a WebSocket they offer
+/// HTTP/1.1 alone.
+fn is_browsers_websocket(hello: &ClientHello<'_>) -> bool {
+    let reserved = |suite: &CipherSuite| u16::from(*suite) & 0x0F0F == 0x0A0A;
+    let offered: Vec<&[u8]> = hello.alpn().into_iter().flatten().collect();
+    hello.cipher_suites().iter().any(reserved) && offered == [b"http/1.1"]
+}
+
+impl Configs {
+    fn new(enrollment: &Enrollment, server: &ServerCertificate, alpn: &[&str]) -> Result<Self> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let inner = chain_verifier(enrollment, &provider)?;
+        let ledgered = Arc::new(Ledgered { inner, enrollment: enrollment.clone() });
+        Ok(Self {
+            asking: Arc::new(config(&provider, ledgered, server, alpn)?),
+            unasking: Arc::new(config(&provider, Arc::new(NoClientAuth), server, alpn)?),
+        })
+    }
+}
+
+fn config(
+    provider: &Arc<CryptoProvider>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    server: &ServerCertificate,
+    alpn: &[&str],
+) -> Result<ServerConfig> {
     let chain = server.chain_der.iter().map(|der| CertificateDer::from(der.clone())).collect();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server.key_pkcs8_der.to_vec()));
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .context("TLS versions")?
         .with_client_cert_verifier(verifier)

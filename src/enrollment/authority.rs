@@ -53,7 +53,8 @@ impl Authority {
             secret::read_secret(&passphrase_path(&draft, cfg.passphrase.as_ref(), credentials)?)?;
         let name = cfg.organization.clone().unwrap_or_else(|| domain.to_owned());
         let organization = ca::Organization { name, domain: domain.to_owned() };
-        let founded = ca::Authority::found(&organization, &urls(http_base), cfg.curve.into(), now.to_offset())?;
+        let founded =
+            ca::Authority::found(&organization, &urls(http_base), cfg.curve.into(), now.to_offset())?;
         safe::put(&draft.join(ROOT_CERTIFICATE), founded.root_cert_pem.as_bytes())?;
         safe::put(&draft.join(ROOT_KEY), founded.root_key.seal(&passphrase)?.as_bytes())?;
         safe::put(&draft.join(ROOT_CRL), &founded.root_crl)?;

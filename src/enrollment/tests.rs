@@ -36,7 +36,9 @@ impl House {
         let (folder, now) = (tempfile::tempdir().unwrap(), time::now());
         Enrollment::found(folder.path(), &Config::default(), "corp.example", BASE, None, now).unwrap();
         let store = Store::open(&folder.path().join("chancery.db"), 2).unwrap();
-        let broker = Broker::open(store.clone(), &folder.path().join("journal"), Default::default(), now).await.unwrap();
+        let broker = Broker::open(store.clone(), &folder.path().join("journal"), Default::default(), now)
+            .await
+            .unwrap();
         let directory = Directory::open(store.clone(), broker.clone(), None).await.unwrap();
         for name in ["alice", "bob"] {
             let mail = Some(format!("{name}@corp.example"));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,21 @@ const ENDING: &str = ".journal";
 /// which halves the time of a flush.
 const SPARE: &str = "spare";
 
+/// Blocks held back for what makes room on a full disk: acknowledgements, and the copies of a sweep.
+const RESERVE: &str = "reserve";
+
+/// Bytes of it.
+const HELD_BACK: u64 = 1 << 20;
+
+/// What is given out of it at a time, beyond what was asked for: file systems count in blocks.
+const ROUNDING: u64 = 16 << 10;
+
 /// A folder that is ours alone while this is.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     directory: File,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -33,7 +42,7 @@ impl Folder {
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
             Err(fs::TryLockError::Error(error)) => return Err(error),
         }
-        Ok(Some(Self { path: path.to_owned(), directory: File::open(path)?, _lock: lock }))
+        Ok(Some(Self { path: path.to_owned(), directory: File::open(path)?, lock }))
     }
 
     /// The numbers of all segments, from the oldest.
@@ -57,12 +66,15 @@ impl Folder {
     }
 
     /// A new segment, after one of which `before` bytes count. It is complete before it has its name, so that a crash
-    /// leaves none without a header.
-    pub(super) fn begin(&self, number: u32, before: u64) -> io::Result<(Segment, Header)> {
+    /// leaves none without a header; and it has its `size`, so that most flushes need not write that of the file.
+    pub(super) fn begin(&self, number: u32, before: u64, size: u64) -> io::Result<(Segment, Header)> {
         let header = Header { number, salt: id::random(), before };
         let spare = self.path.join(SPARE);
         let file = private().create(true).truncate(false).open(&spare)?;
         file.write_all_at(&header.to_bytes(), 0)?;
+        if file.metadata()?.len() < size {
+            file.set_len(size)?;
+        }
         file.sync_all()?;
         fs::rename(spare, self.path(number))?;
         self.directory.sync_all()?;
@@ -78,6 +90,31 @@ impl Folder {
             fs::rename(self.path(number), spare)?;
         }
         self.directory.sync_all()
+    }
+
+    /// Gives the blocks of the spare segment back to the file system.
+    pub(super) fn drop_spare(&self) -> io::Result<()> {
+        fs::remove_file(self.path.join(SPARE))
+    }
+
+    /// Fills the reserve; fails while there is no room for that.
+    pub(super) fn hold_reserve(&self) -> io::Result<()> {
+        let mut file = private().create(true).truncate(false).open(self.path.join(RESERVE))?;
+        let missing = HELD_BACK.saturating_sub(file.seek(SeekFrom::End(0))?);
+        io::copy(&mut io::repeat(0).take(missing), &mut file).map(drop)
+    }
+
+    /// Makes room for `bytes` out of the reserve.
+    pub(super) fn spend_reserve(&self, bytes: u64) -> io::Result<()> {
+        let file = private().open(self.path.join(RESERVE))?;
+        file.set_len(file.metadata()?.len().saturating_sub(bytes + ROUNDING))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Said aloud: a process that is just being started holds the file too until it has become itself.
+        let _ = self.lock.unlock();
     }
 }
 

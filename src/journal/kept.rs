@@ -1,7 +1,6 @@
 //! A message's place on disk, shared by all who are owed it; when the last handle goes, its bytes are dead.
 
 use std::fmt;
-use std::mem;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,7 +47,7 @@ impl Kept {
     /// It is on disk, at `place` from now on.
     pub(super) fn settle(&self, place: Place) {
         // The old place goes after the lock is given back: readers wait for nobody.
-        let old = mem::replace(&mut *self.place.lock().unwrap_or_else(PoisonError::into_inner), Some(place));
+        let old = self.place.lock().unwrap_or_else(PoisonError::into_inner).replace(place);
         drop(old);
         self.fate.store(Fate::Kept as u8, Ordering::Release);
     }

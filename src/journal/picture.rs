@@ -1,59 +1,64 @@
 //! What still stands after all that was said: the picture that a start draws from the log.
 //!
-//! Copies made by a sweep may stand behind what ended the original, so the order on disk does not decide alone: what
-//! was taken once stays taken, a session that was dropped stays dropped, and of two retained messages of a topic the
-//! one that was first written later wins. Bodies stay on disk, but for those of retained messages.
+//! Copies made by a sweep may stand behind what changed the original, so the order on disk does not decide alone: what
+//! was taken once stays taken, a session that was dropped stays dropped, and of two retained messages of a topic, or
+//! two words on one detail of a session, the one that was first said later wins. Bodies stay on disk, but for those of
+//! retained messages.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::facts::{Found, FoundOwed, FoundSession, KeptSubscription, Message, Owed, SessionState};
+use super::facts::{Found, FoundOwed, FoundSession, KeptSubscription, KeptWill, Message, SessionState};
 use super::kept::{Kept, Place};
 use super::record::Stamp;
 use super::said::{MessageSaid, Said};
 use super::wire::{self, Reader};
 use crate::id::SessionId;
 use crate::mqtt::TopicName;
+use crate::time::Timestamp;
 
 #[derive(Default)]
 pub(super) struct Picture {
     sessions: HashMap<SessionId, Life>,
     dropped: HashSet<SessionId>,
     /// The youngest that was said of each topic: a retained message, or that it has none.
-    retained: HashMap<TopicName, (Stamp, Option<(Message, Arc<Kept>)>)>,
+    retained: HashMap<TopicName, (Stamp, Option<Retained>)>,
     homes: HashMap<SessionId, Place>,
 }
+
+/// A retained message and its place.
+type Retained = (Message, Arc<Kept>);
 
 /// One session, as far as the log has told.
 #[derive(Default)]
 struct Life {
-    /// Its full state, once that was said.
-    known: Option<Known>,
+    /// Its full state, once that was said. What may change stands beside it, with the moment when it was said.
+    state: Option<SessionState>,
+    /// Expiry, and when its last connection ended.
+    presence: (Stamp, (u32, Option<Timestamp>)),
+    will: (Stamp, Option<KeptWill>),
+    subscriptions: BTreeMap<String, (Stamp, Option<KeptSubscription>)>,
+    received: BTreeMap<u16, (Stamp, Option<()>)>,
     queue: BTreeMap<u64, FoundOwed>,
     taken: Ranges,
     released: BTreeSet<u64>,
     next: u64,
 }
 
-struct Known {
-    state: SessionState,
-    subscriptions: BTreeMap<String, KeptSubscription>,
-    received: BTreeSet<u16>,
-}
-
 impl Picture {
     /// Takes in one record; `None` if it cannot be read.
-    pub(super) fn hear(&mut self, said: Said<'_>, place: impl FnOnce() -> Place) -> Option<()> {
+    pub(super) fn hear(&mut self, said: Said<'_>, at: Stamp, place: impl FnOnce() -> Place) -> Option<()> {
         match said {
-            Said::Message(said) => self.message(said, place())?,
+            Said::Message(said) => self.message(said, at, place())?,
             Said::Cleared(topic, stamp) => self.retain(topic, stamp, None),
-            Said::Session(state) => {
+            Said::Session(state, since) => {
                 if let Some(life) = self.life(state.id) {
-                    life.next = life.next.max(state.next);
-                    self.homes.insert(state.id, place());
-                    self.knows(*state);
+                    let id = state.id;
+                    life.renew(*state, since);
+                    self.homes.insert(id, place());
                 }
             }
             Said::Dropped(session) => {
@@ -62,21 +67,15 @@ impl Picture {
                 self.dropped.insert(session);
             }
             Said::Taken(session, numbers) => {
-                if let Some(life) = self.life(session) {
-                    numbers.into_iter().for_each(|number| life.take(number));
-                }
+                self.change(session, |life| numbers.into_iter().for_each(|number| life.take(number)));
             }
-            Said::Released(session, number) => {
-                if let Some(life) = self.life(session) {
-                    life.release(number);
-                }
-            }
-            said => self.detail(said),
+            Said::Released(session, number) => self.change(session, |life| life.release(number)),
+            said => self.detail(said, at),
         }
         Some(())
     }
 
-    fn message(&mut self, said: MessageSaid<'_>, place: Place) -> Option<()> {
+    fn message(&mut self, said: MessageSaid<'_>, at: Stamp, place: Place) -> Option<()> {
         let outline = Reader(said.encoded).outline()?;
         let kept = Kept::found(place);
         if let Some(stamp) = said.retained {
@@ -85,20 +84,17 @@ impl Picture {
             self.retain(message.topic.clone(), stamp, Some((message, kept.clone())));
         }
         if let Some((session, id)) = said.received {
-            self.known(session, |known| {
-                known.received.insert(id);
-            });
+            self.detail(Said::Received(session, id), at);
         }
         for owed in said.owed {
-            if let Some(life) = self.life(owed.session) {
-                let (size, expires_at) = (outline.size(), outline.expires_at());
-                life.owe(FoundOwed { owed, kept: kept.clone(), size, expires_at });
-            }
+            let (size, expires_at) = (outline.size(), outline.expires_at());
+            let kept = kept.clone();
+            self.change(owed.session, |life| life.owe(FoundOwed { owed, kept, size, expires_at }));
         }
         Some(())
     }
 
-    fn retain(&mut self, topic: TopicName, stamp: Stamp, message: Option<(Message, Arc<Kept>)>) {
+    fn retain(&mut self, topic: TopicName, stamp: Stamp, message: Option<Retained>) {
         let youngest = self.retained.entry(topic).or_insert((stamp, None));
         // Of equal stamps the later wins: a copy replaces its message, a clearing ends it.
         if stamp >= youngest.0 {
@@ -111,44 +107,33 @@ impl Picture {
         (!self.dropped.contains(&session)).then(|| self.sessions.entry(session).or_default())
     }
 
-    /// Replaces what was known of a session before.
-    fn knows(&mut self, mut state: SessionState) {
-        let subscriptions = std::mem::take(&mut state.subscriptions).into_iter();
-        let subscriptions = subscriptions.map(|one| (one.filter.clone(), one)).collect();
-        let received = std::mem::take(&mut state.received).into_iter().collect();
-        if let Some(life) = self.life(state.id) {
-            life.known = Some(Known { state, subscriptions, received });
+    fn change(&mut self, session: SessionId, change: impl FnOnce(&mut Life)) {
+        if let Some(life) = self.life(session) {
+            change(life);
         }
     }
 
-    /// What changes a session that is known. Of one that is not, the full state is still to come and says it too.
-    fn known(&mut self, session: SessionId, change: impl FnOnce(&mut Known)) {
-        if let Some(known) = self.sessions.get_mut(&session).and_then(|life| life.known.as_mut()) {
-            change(known);
-        }
-    }
-
-    fn detail(&mut self, said: Said<'_>) {
+    fn detail(&mut self, said: Said<'_>, at: Stamp) {
         match said {
-            Said::Received(session, id) => self.known(session, |known| {
-                known.received.insert(id);
+            Said::Received(session, id) => self.change(session, |life| {
+                life.received.insert(id, (at, Some(())));
             }),
-            Said::Freed(session, id) => self.known(session, |known| {
-                known.received.remove(&id);
+            Said::Freed(session, id) => self.change(session, |life| {
+                life.received.insert(id, (at, None));
             }),
-            Said::Attached(session, expiry) => self.known(session, |known| {
-                (known.state.expiry, known.state.ended_at) = (expiry, None);
+            Said::Attached(session, expiry) => {
+                self.change(session, |life| life.presence = (at, (expiry, None)))
+            }
+            Said::Ended(session, expiry, ended) => {
+                self.change(session, |life| life.presence = (at, (expiry, Some(ended))));
+            }
+            Said::Subscribed(session, one) => self.change(session, |life| {
+                life.subscriptions.insert(one.filter.clone(), (at, Some(one)));
             }),
-            Said::Ended(session, expiry, at) => self.known(session, |known| {
-                (known.state.expiry, known.state.ended_at) = (expiry, Some(at));
+            Said::Unsubscribed(session, filter) => self.change(session, |life| {
+                life.subscriptions.insert(filter.to_owned(), (at, None));
             }),
-            Said::Subscribed(session, one) => self.known(session, |known| {
-                known.subscriptions.insert(one.filter.clone(), one);
-            }),
-            Said::Unsubscribed(session, filter) => self.known(session, |known| {
-                known.subscriptions.remove(filter);
-            }),
-            Said::Will(session, will) => self.known(session, |known| known.state.will = will),
+            Said::Will(session, will) => self.change(session, |life| life.will = (at, will)),
             _ => {}
         }
     }
@@ -164,6 +149,21 @@ impl Picture {
 }
 
 impl Life {
+    /// Takes in a full state, but for what was said since it was asked for.
+    fn renew(&mut self, mut state: SessionState, since: Stamp) {
+        self.next = self.next.max(state.next);
+        if self.presence.0 < since {
+            self.presence = (since, (state.expiry, state.ended_at));
+        }
+        if self.will.0 < since {
+            self.will = (since, state.will.take());
+        }
+        let subscriptions = mem::take(&mut state.subscriptions).into_iter();
+        renew(&mut self.subscriptions, since, subscriptions.map(|one| (one.filter.clone(), one)));
+        renew(&mut self.received, since, mem::take(&mut state.received).into_iter().map(|id| (id, ())));
+        self.state = Some(state);
+    }
+
     fn owe(&mut self, mut found: FoundOwed) {
         let number = found.owed.number;
         self.next = self.next.max(number.saturating_add(1));
@@ -196,11 +196,26 @@ impl Life {
 
     /// References without a session that exists are owed to nobody.
     fn into_found(self) -> Option<FoundSession> {
-        let Known { mut state, subscriptions, received } = self.known?;
-        state.subscriptions = subscriptions.into_values().collect();
-        state.received = received.into_iter().collect();
-        state.next = self.next.max(state.next);
+        let mut state = self.state?;
+        (state.expiry, state.ended_at) = self.presence.1;
+        state.will = self.will.1;
+        state.subscriptions = self.subscriptions.into_values().filter_map(|(_, one)| one).collect();
+        let received = self.received.into_iter();
+        state.received = received.filter_map(|(id, (_, there))| there.map(|()| id)).collect();
+        state.next = self.next;
         Some(FoundSession { state, queue: self.queue.into_values().collect() })
+    }
+}
+
+/// Puts a full list in the place of what was said before `since`.
+fn renew<K: Ord, V>(
+    told: &mut BTreeMap<K, (Stamp, Option<V>)>,
+    since: Stamp,
+    all: impl Iterator<Item = (K, V)>,
+) {
+    told.retain(|_, (at, _)| *at >= since);
+    for (key, value) in all {
+        told.entry(key).or_insert((since, Some(value)));
     }
 }
 

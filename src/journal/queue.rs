@@ -28,6 +28,11 @@ impl Job {
         self.done.is_none() && self.records.messages.is_empty() && self.records.sessions.is_empty()
     }
 
+    /// Whether it holds messages that take new room.
+    pub(super) fn is_new(&self) -> bool {
+        !self.records.messages.is_empty() && !self.records.copies
+    }
+
     pub(super) fn answer(self, result: Result<(), JournalError>) {
         if let Some(done) = self.done {
             done(result);

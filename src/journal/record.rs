@@ -56,8 +56,8 @@ impl Kind {
 }
 
 /// Where a fact was first written: the number of the segment above the offset in it. A copy keeps its original's, so
-/// of two that concern one topic the younger is known whatever their order on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// of two that concern one thing the younger is known whatever their order on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp(pub(super) u64);
 
 impl Stamp {
@@ -139,7 +139,15 @@ impl Records {
 
     /// The full state of a session: replaces what was said of it before, but for its queue. A session exists by this.
     pub(crate) fn session(&mut self, state: &SessionState) {
-        let place = self.about(Kind::Session, state.id, |out| put_state(out, state));
+        self.state(state, None);
+    }
+
+    /// The same, asked for when the log ended at `since`: what was said from there on is younger.
+    pub(super) fn state(&mut self, state: &SessionState, since: Option<Stamp>) {
+        let place = self.about(Kind::Session, state.id, |out| {
+            put_stamp(out, since);
+            put_state(out, state);
+        });
         self.sessions.push((state.id, Some(place)));
     }
 

@@ -29,10 +29,10 @@ pub(super) struct Replayed {
     pub(super) found: Found,
 }
 
-pub(super) fn replay(folder: &Folder) -> Result<Replayed, OpenError> {
+pub(super) fn replay(folder: &Folder, size: u64) -> Result<Replayed, OpenError> {
     let mut found = list(folder)?;
     let Some((last_file, last_header)) = found.pop() else {
-        return begin(folder);
+        return begin(folder, size);
     };
     let mut picture = Picture::default();
     let mut segments = VecDeque::new();
@@ -47,15 +47,15 @@ pub(super) fn replay(folder: &Folder) -> Result<Replayed, OpenError> {
         }
         segments.push_back(segment);
     }
-    let last = last(folder, last_file, last_header, &mut picture)?;
+    let last = last(folder, last_file, last_header, size, &mut picture)?;
     segments.push_back(last.clone());
     let (found, homes) = picture.into_found();
     Ok(Replayed { segments, homes, active: Active::new(last, last_header), found })
 }
 
 /// The very first segment of a new journal.
-fn begin(folder: &Folder) -> Result<Replayed, OpenError> {
-    let (segment, header) = folder.begin(1, 0).map_err(|source| failed(folder, 1, source))?;
+fn begin(folder: &Folder, size: u64) -> Result<Replayed, OpenError> {
+    let (segment, header) = folder.begin(1, 0, size).map_err(|source| failed(folder, 1, source))?;
     let segment = Arc::new(segment);
     Ok(Replayed {
         segments: [segment.clone()].into(),
@@ -88,6 +88,7 @@ fn last(
     folder: &Folder,
     file: File,
     header: Header,
+    size: u64,
     picture: &mut Picture,
 ) -> Result<Arc<Segment>, OpenError> {
     let failed = |source| failed(folder, header.number, source);
@@ -99,10 +100,8 @@ fn last(
     }
     let good = end as u64;
     segment.length.store(good, Ordering::Relaxed);
-    if good < there {
-        // A batch of the tail must not find itself behind new ones some day, and count again.
-        segment.file.set_len(good).map_err(failed)?;
-    }
+    // A batch of the tail must not find itself behind new ones some day, and count again.
+    segment.file.set_len(good).and_then(|()| segment.file.set_len(good.max(size))).map_err(failed)?;
     // After a kill it may be in memory only, and what follows will say that it is on disk.
     segment.file.sync_all().map_err(failed)?;
     Ok(segment)
@@ -129,9 +128,10 @@ fn one(
 
 fn tell(picture: &mut Picture, segment: &Arc<Segment>, frame: Option<(u32, &[u8])>) -> Option<()> {
     let (at, bytes) = frame?;
-    let said = Said::read(bytes, Stamp::of(segment.number, at))?;
+    let stamp = Stamp::of(segment.number, at);
+    let said = Said::read(bytes, stamp)?;
     let place = || Place::new(segment.clone(), at, (FRAME + bytes.len()) as u32);
-    picture.hear(said, place)
+    picture.hear(said, stamp, place)
 }
 
 fn damaged(folder: &Folder, number: u32, at: usize) -> OpenError {

@@ -16,7 +16,8 @@ pub(super) enum Said<'a> {
     Released(SessionId, u64),
     Received(SessionId, u16),
     Freed(SessionId, u16),
-    Session(Box<SessionState>),
+    /// A full state, and since when it is younger than what else was said of the session.
+    Session(Box<SessionState>, Stamp),
     Attached(SessionId, u32),
     Ended(SessionId, u32, Timestamp),
     Dropped(SessionId),
@@ -54,7 +55,10 @@ impl<'a> Said<'a> {
             Kind::Released => Said::Released(session, reader.number()?),
             Kind::Received => Said::Received(session, reader.u16()?),
             Kind::Freed => Said::Freed(session, reader.u16()?),
-            Kind::Session => Said::Session(Box::new(reader.state(session)?)),
+            Kind::Session => {
+                let since = reader.stamp(own)?;
+                Said::Session(Box::new(reader.state(session)?), since)
+            }
             Kind::Attached => Said::Attached(session, reader.u32()?),
             Kind::Ended => Said::Ended(session, reader.u32()?, reader.time()?),
             Kind::Subscribed => Said::Subscribed(session, reader.subscription()?),

@@ -162,7 +162,11 @@ pub(super) fn seal(batch: &mut [u8], salt: [u8; 8], at: u64, synced: u64) {
 
 /// Whether a batch after `end` claims that more than that was on disk when it was written.
 pub(super) fn goes_on(segment: &[u8], salt: [u8; 8], end: usize) -> bool {
-    let rest = segment.get(end..).unwrap_or_default();
+    let mut rest = segment.get(end..).unwrap_or_default();
+    // A segment has its size before it has its content.
+    while let Some((before, _)) = rest.split_last_chunk::<4096>().filter(|(_, last)| **last == [0; 4096]) {
+        rest = before;
+    }
     let starts = rest.windows(salt.len()).enumerate().filter(|(_, window)| *window == salt);
     starts.filter_map(|(at, _)| Batch::read(segment, salt, end + at)).any(|batch| batch.synced > end as u64)
 }

@@ -1,8 +1,9 @@
 //! The sweep: the oldest segment goes, after what is still needed of it was appended anew.
 //!
 //! While it copies, the house goes on: something may be acknowledged, cleared or dropped between the question whether
-//! it still stands and the copy, and its record then stands *before* the copy, in a segment that will go first. So
-//! each question is asked again after the copy was written, and what has changed is said again behind it.
+//! it still stands and the copy, and its record then stands *before* the copy. A start tells the two apart by what they
+//! are (`picture`), as long as both are there; but the record's segment will go first. So each question is asked again
+//! after the copy was written, and what has changed is said again behind it, before anything goes.
 
 use std::sync::mpsc;
 use std::sync::{Arc, PoisonError};
@@ -48,6 +49,12 @@ pub(super) fn sweep(
 }
 
 impl Shared {
+    /// Where the log ends now.
+    fn end(&self) -> Stamp {
+        let segments = self.segments();
+        segments.back().map_or(Stamp::default(), |last| Stamp::of(last.number, last.length() as u32))
+    }
+
     /// The oldest segment, when it holds little that is needed, or the whole holds much that is not.
     fn oldest_if_it_pays(&self) -> Option<Arc<Segment>> {
         let usage = self.usage();
@@ -71,6 +78,7 @@ fn carry_sessions(
     let sessions: Vec<SessionId> = here.map(|(session, _)| *session).collect();
     drop(homes);
     for some in sessions.chunks(SESSIONS) {
+        let mut since = shared.end();
         let mut due: Vec<_> = some.iter().map(|id| (*id, ordered(present.session(*id)))).collect();
         while !due.is_empty() {
             let mut records = Records::new();
@@ -78,12 +86,13 @@ fn carry_sessions(
                 match state {
                     Some(state) => {
                         let next = state.next.saturating_add(SKIPPED);
-                        records.session(&SessionState { next, ..state.clone() });
+                        records.state(&SessionState { next, ..state.clone() }, Some(since));
                     }
                     None => records.dropped(*id),
                 }
             }
             write(journal, records)?;
+            since = shared.end();
             due.retain_mut(|(id, said)| {
                 let now = ordered(present.session(*id));
                 let changed = !same(said.as_ref(), now.as_ref());

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use super::kept::Place;
 use super::queue::Job;
 use super::segment::{BATCH, HEADER, Header, Segment, seal};
-use super::{JournalError, Shared};
+use super::{JournalError, Shared, is_full};
 use crate::time;
 
 /// Bytes that may be written without a flush, and that a failed flush may take with it.
@@ -25,6 +25,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     active: Active,
     buffer: Vec<u8>,
+    /// The reserve is not whole.
+    short: bool,
 }
 
 /// The segment that is written to.
@@ -76,6 +78,8 @@ impl Active {
             Err(_) => {
                 self.spoilt = true;
                 self.ends_at(self.synced);
+                // As well as it goes: where it does not, the next segment says that this one ends here.
+                let _ = self.segment.file.set_len(self.synced);
             }
         }
         flushed
@@ -84,14 +88,15 @@ impl Active {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, active: Active) -> Self {
-        Self { shared, active, buffer: Vec::new() }
+        Self { shared, active, buffer: Vec::new(), short: false }
     }
 
     /// Works until the journal is closed and all that waited is written.
     pub(super) fn run(mut self) {
+        self.hold_reserve();
         while let Some(mut jobs) = self.shared.queue.next() {
-            self.refuse_beyond_most(&mut jobs);
-            match self.write(&jobs) {
+            self.refuse_what_is_too_much(&mut jobs);
+            match self.write_what_fits(&mut jobs) {
                 Ok(start) => self.settle(jobs, start),
                 Err(error) => self.give_up(jobs, &error.into()),
             }
@@ -99,17 +104,53 @@ impl Writer {
         self.finish();
     }
 
-    /// Marks the messages for which the journal's own bounds leave no room; what is not a message may pass.
-    fn refuse_beyond_most(&self, jobs: &mut [Job]) {
+    /// Marks new messages for which the journal's own bounds leave no room, or the disk; all else may pass.
+    fn refuse_what_is_too_much(&mut self, jobs: &mut [Job]) {
+        if self.short && jobs.iter().any(Job::is_new) {
+            self.hold_reserve();
+        }
         let mut bytes = self.shared.usage().bytes;
         for job in jobs {
             let after = bytes + job.records.bytes.len() as u64;
-            let new = !job.records.messages.is_empty() && !job.records.copies;
-            job.refused = new && after > self.shared.options.most;
+            job.refused = job.is_new() && (self.short || after > self.shared.options.most);
             if !job.refused {
                 bytes = after;
             }
         }
+    }
+
+    /// Writes, and on a full disk makes do: first the spare blocks go; then new messages are refused; then the rest,
+    /// without which no room would ever come back, lives on the reserve.
+    fn write_what_fits(&mut self, jobs: &mut [Job]) -> io::Result<u64> {
+        let mut written = self.write(jobs);
+        for relief in [Self::drop_spare, Self::refuse_new, Self::spend_reserve] {
+            if !written.as_ref().is_err_and(is_full) {
+                break;
+            }
+            relief(self, jobs);
+            written = self.write(jobs);
+        }
+        written
+    }
+
+    fn drop_spare(&mut self, _: &mut [Job]) {
+        // There may be none.
+        let _ = self.shared.folder.drop_spare();
+    }
+
+    fn refuse_new(&mut self, jobs: &mut [Job]) {
+        jobs.iter_mut().for_each(|job| job.refused |= job.is_new());
+    }
+
+    fn spend_reserve(&mut self, _: &mut [Job]) {
+        self.short = true;
+        // It may be spent; then the next try fails as this one did.
+        let _ = self.shared.folder.spend_reserve(self.buffer.len() as u64);
+    }
+
+    /// New messages pass only while the reserve is whole.
+    fn hold_reserve(&mut self) {
+        self.short = self.shared.folder.hold_reserve().is_err();
     }
 
     /// One batch, one flush; tells where its frames begin.
@@ -143,8 +184,8 @@ impl Writer {
 
     /// Begins another segment when this one is full or spoilt. A full one that is sound serves on if there is no other.
     fn make_room(&mut self) -> io::Result<()> {
-        let full = self.active.length > HEADER
-            && self.active.length + self.buffer.len() as u64 > self.shared.options.segment;
+        let size = self.shared.options.segment;
+        let full = self.active.length > HEADER && self.active.length + self.buffer.len() as u64 > size;
         if !full && !self.active.spoilt {
             return Ok(());
         }
@@ -160,8 +201,9 @@ impl Writer {
             let spoilt = self.active.spoilt;
             self.active.sync().or_else(|error| if spoilt { Ok(()) } else { Err(error) })?;
         }
-        let (segment, header) =
-            self.shared.folder.begin(self.active.header.number.wrapping_add(1), self.active.length)?;
+        let number = self.active.header.number.wrapping_add(1);
+        let size = self.shared.options.segment;
+        let (segment, header) = self.shared.folder.begin(number, self.active.length, size)?;
         let segment = Arc::new(segment);
         self.shared.segments().push_back(segment.clone());
         self.active = Active::new(segment, header);

@@ -13,21 +13,21 @@ use super::reason::{Breach, Reason};
 /// One of the four, by the first byte of its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Ack {
-    PubAck = 0x40,
-    PubRec = 0x50,
-    PubRel = 0x62,
-    PubComp = 0x70,
+pub(super) enum Step {
+    Ack = 0x40,
+    Rec = 0x50,
+    Rel = 0x62,
+    Comp = 0x70,
 }
 
-impl Ack {
+impl Step {
     /// Whether the tables of sections 3.4.2.1 to 3.7.2.1 have the reason.
     fn knows(self, reason: Reason) -> bool {
         match self {
-            Self::PubAck | Self::PubRec => {
+            Self::Ack | Self::Rec => {
                 matches!(reason.code(), 0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99)
             }
-            Self::PubRel | Self::PubComp => {
+            Self::Rel | Self::Comp => {
                 matches!(reason, Reason::Success | Reason::PacketIdentifierNotFound)
             }
         }
@@ -35,14 +35,14 @@ impl Ack {
 }
 
 /// Reads the body: identifier and reason. What may be left out may be left out.
-pub(super) fn read(version: Version, ack: Ack, body: &[u8]) -> Result<(u16, Reason), Breach> {
+pub(super) fn read(version: Version, step: Step, body: &[u8]) -> Result<(u16, Reason), Breach> {
     let mut reader = Reader::new(body);
     let id = reader.packet_id()?;
     if version == Version::V3 || reader.left() == 0 {
         return reader.end().map(|()| (id, Reason::Success));
     }
     let reason = Reason::from_byte(reader.u8()?)
-        .filter(|reason| ack.knows(*reason))
+        .filter(|reason| step.knows(*reason))
         .ok_or(Breach::malformed("acknowledgement with an unknown reason"))?;
     if reader.left() > 0 {
         property::each(&mut reader, Place::Ack, |_| Ok(()))?;
@@ -52,13 +52,13 @@ pub(super) fn read(version: Version, ack: Ack, body: &[u8]) -> Result<(u16, Reas
 
 /// Writes one of the four. 3.1.1 has no words for the reason; one that is not in the table is told as an
 /// unspecified error.
-pub(super) fn write(version: Version, ack: Ack, id: u16, reason: Reason, out: &mut BytesMut) {
+pub(super) fn write(version: Version, step: Step, id: u16, reason: Reason, out: &mut BytesMut) {
     let [high, low] = id.to_be_bytes();
     if version == Version::V3 || reason == Reason::Success {
-        out.extend_from_slice(&[ack as u8, 2, high, low]);
+        out.extend_from_slice(&[step as u8, 2, high, low]);
     } else {
-        let reason = if ack.knows(reason) { reason } else { Reason::UnspecifiedError };
-        out.extend_from_slice(&[ack as u8, 4, high, low, reason.code(), 0]);
+        let reason = if step.knows(reason) { reason } else { Reason::UnspecifiedError };
+        out.extend_from_slice(&[step as u8, 4, high, low, reason.code(), 0]);
     }
 }
 
@@ -69,12 +69,12 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Ack; 4] = [Ack::PubAck, Ack::PubRec, Ack::PubRel, Ack::PubComp];
+    const ALL: [Step; 4] = [Step::Ack, Step::Rec, Step::Rel, Step::Comp];
 
     #[test]
     fn reason_and_properties_may_be_left_out() {
-        for ack in ALL {
-            let check = |body: &[u8]| read(Version::V5, ack, body).map_err(|breach| breach.reason);
+        for step in ALL {
+            let check = |body: &[u8]| read(Version::V5, step, body).map_err(|breach| breach.reason);
             assert_eq!(check(b"\x01\x02"), Ok((0x102, Reason::Success)));
             assert_eq!(check(b"\x01\x02\x00"), Ok((0x102, Reason::Success)));
             assert_eq!(check(b"\x01\x02\x00\x00"), Ok((0x102, Reason::Success)));
@@ -82,20 +82,17 @@ mod tests {
             assert_eq!(check(b"\x01\x02\x00\x00\x00"), Err(Reason::MalformedPacket));
             assert_eq!(check(b"\x00\x00"), Err(Reason::ProtocolError));
             assert_eq!(check(b"\x01\x02\x8E"), Err(Reason::MalformedPacket));
-            assert!(read(Version::V3, ack, b"\x01\x02\x00").is_err(), "3.1.1 has no reasons");
+            assert!(read(Version::V3, step, b"\x01\x02\x00").is_err(), "3.1.1 has no reasons");
         }
-        assert_eq!(
-            read(Version::V5, Ack::PubRel, b"\x00\x01\x92"),
-            Ok((1, Reason::PacketIdentifierNotFound))
-        );
-        assert!(read(Version::V5, Ack::PubRel, b"\x00\x01\x97").is_err());
-        assert!(read(Version::V5, Ack::PubAck, b"\x00\x01\x92").is_err());
+        assert_eq!(read(Version::V5, Step::Rel, b"\x00\x01\x92"), Ok((1, Reason::PacketIdentifierNotFound)));
+        assert!(read(Version::V5, Step::Rel, b"\x00\x01\x97").is_err());
+        assert!(read(Version::V5, Step::Ack, b"\x00\x01\x92").is_err());
     }
 
     #[test]
     fn a_reason_that_only_other_packets_know_becomes_an_unspecified_error() {
         let mut out = BytesMut::new();
-        write(Version::V5, Ack::PubAck, 1, Reason::ServerBusy, &mut out);
+        write(Version::V5, Step::Ack, 1, Reason::ServerBusy, &mut out);
         assert_eq!(out, &[0x40, 4, 0, 1, 0x80, 0][..]);
     }
 
@@ -110,13 +107,13 @@ mod tests {
             refused: bool,
             v5: bool,
         ) {
-            let (version, ack) = (if v5 { Version::V5 } else { Version::V3 }, ALL[at]);
+            let (version, step) = (if v5 { Version::V5 } else { Version::V3 }, ALL[at]);
             let refusal = if at < 2 { Reason::NotAuthorized } else { Reason::PacketIdentifierNotFound };
             let reason = if refused { refusal } else { Reason::Success };
             let mut out = BytesMut::new();
-            write(version, ack, id, reason, &mut out);
+            write(version, step, id, reason, &mut out);
             let told = if v5 { reason } else { Reason::Success };
-            prop_assert_eq!(read(version, ack, &out[2..]), Ok((id, told)));
+            prop_assert_eq!(read(version, step, &out[2..]), Ok((id, told)));
             let packet = match version {
                 Version::V3 => V4.read_mut(&mut out.clone(), 100),
                 Version::V5 => V5.read_mut(&mut out.clone(), 100),

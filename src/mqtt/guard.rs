@@ -4,7 +4,7 @@
 //! properties may run past their list, and a list's end is miscounted after a repeated subscription
 //! identifier. Nothing passes here that could find those places.
 
-use super::ack::Ack;
+use super::ack::Step;
 use super::event::Version;
 use super::property::{self, Place};
 use super::reader::{Reader, varint};
@@ -16,7 +16,7 @@ use super::topic::SHARE;
 pub(super) enum Kind {
     Connect,
     Publish,
-    Ack(Ack),
+    Ack(Step),
     Subscribe,
     Unsubscribe,
     PingReq,
@@ -84,10 +84,10 @@ fn kind(first: u8) -> Result<Kind, Breach> {
     let (kind, flags) = match first >> 4 {
         1 => (Kind::Connect, 0),
         3 => return Ok(Kind::Publish),
-        4 => (Kind::Ack(Ack::PubAck), 0),
-        5 => (Kind::Ack(Ack::PubRec), 0),
-        6 => (Kind::Ack(Ack::PubRel), 2),
-        7 => (Kind::Ack(Ack::PubComp), 0),
+        4 => (Kind::Ack(Step::Ack), 0),
+        5 => (Kind::Ack(Step::Rec), 0),
+        6 => (Kind::Ack(Step::Rel), 2),
+        7 => (Kind::Ack(Step::Comp), 0),
         8 => (Kind::Subscribe, 2),
         10 => (Kind::Unsubscribe, 2),
         12 => (Kind::PingReq, 0),

@@ -185,7 +185,7 @@ fn user_properties<'a>(message: &Outgoing<'a>) -> impl Iterator<Item = (&'a str,
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rumqttd::protocol::{Packet, Protocol, Publish as Theirs, PublishProperties, v4::V4, v5::V5};
+    use rumqttd::protocol::{Packet, Protocol, Publish as Packed, PublishProperties, v4::V4, v5::V5};
 
     use super::super::guard;
     use super::*;
@@ -308,7 +308,7 @@ mod tests {
             subscription_identifiers: subscription_ids.iter().map(|id| *id as usize).collect(),
             content_type: letter.content_type.clone(),
         };
-        let publish = Theirs::deserialize(plain.freeze());
+        let publish = Packed::deserialize(plain.freeze());
         let mut out = BytesMut::new();
         match letter.version {
             Version::V3 => V4.write(Packet::Publish(publish, None), &mut out),

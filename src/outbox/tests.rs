@@ -45,7 +45,9 @@ impl House {
     async fn with(config: fn(&TempDir) -> Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("house.db"), 2).unwrap();
-        let broker = Broker::open(store.clone(), &dir.path().join("journal"), Default::default(), at(0)).await.unwrap();
+        let broker = Broker::open(store.clone(), &dir.path().join("journal"), Default::default(), at(0))
+            .await
+            .unwrap();
         let directory = Directory::open(store.clone(), broker.clone(), None).await.unwrap();
         for (name, mail) in [("alice", None), ("carol", Some("carol@home.example"))] {
             let new =

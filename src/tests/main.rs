@@ -13,6 +13,7 @@ mod console;
 mod demo;
 mod directory;
 mod dns;
+mod doors;
 mod durability;
 mod flow;
 mod mail;

@@ -5,6 +5,7 @@
 //! Everything ends with the value; what the daemon wrote to its log is shown when a test fails.
 
 pub(crate) mod browser;
+pub(crate) mod carrier;
 pub(crate) mod client;
 pub(crate) mod mosquitto;
 pub(crate) mod packet;
@@ -287,6 +288,21 @@ impl Town {
     /// A client at the plain door.
     pub(crate) fn mqtt(&self) -> Dial {
         Dial::plain(self.door("mqtt"))
+    }
+
+    /// A client at the plain WebSocket door.
+    pub(crate) fn ws(&self) -> Dial {
+        Dial::plain(self.door("ws")).web()
+    }
+
+    /// A client at the secure WebSocket door, with a person's certificate or without.
+    pub(crate) fn wss(&self, person: Option<&Person>) -> Dial {
+        Dial::tls(self.door("wss"), &self.root(), person).web()
+    }
+
+    /// A client at the QUIC door, with a person's certificate or without.
+    pub(crate) fn quic(&self, person: Option<&Person>) -> Dial {
+        Dial::quic(self.door("quic"), &self.root(), person)
     }
 
     /// The file with the root certificate.

@@ -120,7 +120,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         let Some(guest) = self.guest.as_deref_mut().filter(|_| !letters.is_empty()) else { return };
         let heads: Vec<(Option<u16>, Qos)> = letters.iter().map(|letter| (letter.id, letter.qos)).collect();
         let (chat, session) = (&self.hall.chat, &guest.attached.session);
-        let Relayed { answers, commit } = chat.relay(session, &mut guest.tracks, letters, buffer, time::now());
+        let Relayed { answers, commit } =
+            chat.relay(session, &mut guest.tracks, letters, buffer, time::now());
         let owed = heads.into_iter().zip(answers).filter_map(|((id, qos), answer)| Some((id?, qos, answer)));
         let answers: Vec<_> = owed.collect();
         match commit {
@@ -150,8 +151,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             let heads: Vec<_> = letters.iter().map(|letter| (letter.id, letter.qos)).collect();
             let mut answers = chat.publish(&who, &session, letters, time::now()).await;
             let taken = heads.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
-            let exactly: Vec<u16> =
-                taken.filter(|((_, qos), _)| *qos == Qos::ExactlyOnce).filter_map(|((id, _), _)| *id).collect();
+            let exactly: Vec<u16> = taken
+                .filter(|((_, qos), _)| *qos == Qos::ExactlyOnce)
+                .filter_map(|((id, _), _)| *id)
+                .collect();
             if let Err(error) = broker.note_received(&session, &exactly).await {
                 let refusal = Refusal::from(error);
                 let noted = answers.iter_mut().zip(&heads).filter(|(_, (_, qos))| *qos == Qos::ExactlyOnce);
@@ -229,9 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         match done {
             Done::Greeted(greeted) => self.greeted(*greeted),
             Done::Published(answers) => {
-                let named = answers.into_iter().filter_map(|(id, qos, answer)| {
-                    Some((id?, qos, answer.map(|()| Reason::Success)))
-                });
+                let named = answers
+                    .into_iter()
+                    .filter_map(|(id, qos, answer)| Some((id?, qos, answer.map(|()| Reason::Success))));
                 self.answer(named.collect());
             }
             Done::Subscribed(id, answers, asked) => {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rumqttd::protocol::Packet;
 
 use super::{Connection, Stage};
-use crate::mqtt::ack::{self, Ack};
+use crate::mqtt::ack::{self, Step};
 use crate::mqtt::alias::Naming;
 use crate::mqtt::answer::{Outgoing, Sent};
 use crate::mqtt::codec;
@@ -33,7 +33,7 @@ impl Connection {
                 Seen::Never => {}
                 Seen::Unanswered => return Ok(()),
                 Seen::Received => {
-                    self.say(Ack::PubRec, id, Reason::Success);
+                    self.say(Step::Rec, id, Reason::Success);
                     return Ok(());
                 }
             }
@@ -42,27 +42,27 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn on_ack(&mut self, ack: Ack, body: &[u8], events: &mut Vec<Event>) -> Result<(), Breach> {
-        let (id, reason) = ack::read(self.version(), ack, body)?;
-        match ack {
-            Ack::PubAck => {
+    pub(super) fn on_ack(&mut self, step: Step, body: &[u8], events: &mut Vec<Event>) -> Result<(), Breach> {
+        let (id, reason) = ack::read(self.version(), step, body)?;
+        match step {
+            Step::Ack => {
                 if self.outbound.on_puback(id)? {
                     events.push(Event::Acked { id, reason });
                 }
             }
-            Ack::PubRec => match self.outbound.on_pubrec(id, !reason.is_refusal())? {
+            Step::Rec => match self.outbound.on_pubrec(id, !reason.is_refusal())? {
                 Receipt::First => events.push(Event::Received { id }),
                 Receipt::Refused => events.push(Event::Acked { id, reason }),
                 Receipt::Unanswered => {}
-                Receipt::Again => self.say(Ack::PubRel, id, Reason::Success),
-                Receipt::Unknown => self.say(Ack::PubRel, id, Reason::PacketIdentifierNotFound),
+                Receipt::Again => self.say(Step::Rel, id, Reason::Success),
+                Receipt::Unknown => self.say(Step::Rel, id, Reason::PacketIdentifierNotFound),
             },
-            Ack::PubRel => match self.inbound.release(id)? {
+            Step::Rel => match self.inbound.release(id)? {
                 Release::First => events.push(Event::Released { id }),
                 Release::Unanswered => {}
-                Release::Unknown => self.say(Ack::PubComp, id, Reason::PacketIdentifierNotFound),
+                Release::Unknown => self.say(Step::Comp, id, Reason::PacketIdentifierNotFound),
             },
-            Ack::PubComp => {
+            Step::Comp => {
                 if self.outbound.on_pubcomp(id)? {
                     events.push(Event::Completed { id });
                 }
@@ -74,7 +74,7 @@ impl Connection {
     /// Acknowledges a QoS 1 message; 3.1.1 hears no reason. An identifier that awaits no answer is ignored.
     pub(crate) fn puback(&mut self, id: u16, reason: Reason) {
         if self.inbound.puback(id) {
-            self.say(Ack::PubAck, id, reason);
+            self.say(Step::Ack, id, reason);
         }
     }
 
@@ -82,14 +82,14 @@ impl Connection {
     /// received until the client releases it. 3.1.1 hears no reason.
     pub(crate) fn pubrec(&mut self, id: u16, reason: Reason) {
         if self.inbound.pubrec(id, !reason.is_refusal()) {
-            self.say(Ack::PubRec, id, reason);
+            self.say(Step::Rec, id, reason);
         }
     }
 
     /// Says that a QoS 2 message is released, after [`Event::Released`].
     pub(crate) fn pubcomp(&mut self, id: u16) {
         if self.inbound.pubcomp(id) {
-            self.say(Ack::PubComp, id, Reason::Success);
+            self.say(Step::Comp, id, Reason::Success);
         }
     }
 
@@ -110,9 +110,9 @@ impl Connection {
     }
 
     /// The four fit every client's maximum packet size: its CONNACK was longer.
-    fn say(&mut self, ack: Ack, id: u16, reason: Reason) {
+    fn say(&mut self, step: Step, id: u16, reason: Reason) {
         if self.stage == Stage::Open {
-            ack::write(self.version(), ack, id, reason, &mut self.output);
+            ack::write(self.version(), step, id, reason, &mut self.output);
         }
     }
 }
@@ -163,7 +163,7 @@ impl Connection {
     /// Releases a QoS 2 delivery: after [`Event::Received`], and for what a resumed session has pending.
     pub(crate) fn pubrel(&mut self, id: u16) {
         if self.stage == Stage::Open && self.outbound.release(id) {
-            self.say(Ack::PubRel, id, Reason::Success);
+            self.say(Step::Rel, id, Reason::Success);
         }
     }
 

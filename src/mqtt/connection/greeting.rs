@@ -65,7 +65,6 @@ impl Connection {
     /// Asks the client to prove more: AUTH with 0x18, which only its own first word or AUTH may bring about.
     pub(crate) fn challenge(&mut self, data: Option<&[u8]>) {
         self.go_on(Reason::ContinueAuthentication, data, Proof::Theirs);
-        self.rested = true;
     }
 
     /// Ends a re-authentication well: AUTH with 0x00. The first authentication ends with
@@ -81,6 +80,7 @@ impl Connection {
             return;
         }
         self.proof = next;
+        self.rested |= self.stage == Stage::Judged;
         let most = self.most_bytes();
         let method = self.method.as_deref().unwrap_or_default();
         if !auth::write(reason, method, data, most, &mut self.output) {

@@ -89,7 +89,7 @@ pub(super) fn samples(version: Version) -> Vec<Vec<u8>> {
     ];
     let mut all: Vec<Vec<u8>> = packets.into_iter().map(|packet| encode(version, packet)).collect();
     if v5 {
-        all.push(b"\x30\x0C\x00\x03t/1\x03\x23\x00\x02text".to_vec());
+        all.push(b"\x30\x0D\x00\x03t/1\x03\x23\x00\x02text".to_vec());
         all.push(b"\x30\x07\x00\x00\x03\x23\x00\x02x".to_vec());
         for (first, reason) in [(0x40, 0x97), (0x50, 0x97), (0x62, 0x92), (0x70, 0x92)] {
             all.push([&[first, 10, 0, 2, reason, 6, 0x1F, 0, 3][..], b"why"].concat());

@@ -1,4 +1,4 @@
-//! A small MQTT client that blocks: 3.1.1 and 5, plain and TLS, with every reason code in sight and bytes of choice.
+//! A small MQTT client that blocks: 3.1.1 and 5, through every door, with every reason code in sight and bytes of choice.
 
 mod exchange;
 
@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::Person;
+use super::carrier::{Quic, Stream, Web};
 use super::packet::{self, Connect, Delivery, Packet, Properties, Version};
 
 /// How long an answer may take on a machine that is busy with other tests.
@@ -26,8 +27,20 @@ const LONG: u32 = 3600;
 #[derive(Clone)]
 pub(crate) struct Dial {
     address: SocketAddr,
+    carrier: Carrier,
     tls: Option<(PathBuf, Option<Person>)>,
+    /// What a proxy in front says first.
+    header: Vec<u8>,
     hello: Connect,
+}
+
+/// What carries MQTT.
+#[derive(Clone)]
+enum Carrier {
+    Tcp,
+    /// With an `Origin`, as a page has one.
+    Web(Option<String>),
+    Quic,
 }
 
 /// Why there is no conversation.
@@ -48,22 +61,6 @@ pub(crate) enum Ending {
     Closed,
     /// It has not.
     StillThere,
-}
-
-trait Stream: Read + Write + Send {
-    fn socket(&self) -> &TcpStream;
-}
-
-impl Stream for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Stream for StreamOwned<ClientConnection, TcpStream> {
-    fn socket(&self) -> &TcpStream {
-        &self.sock
-    }
 }
 
 /// An open conversation.
@@ -100,12 +97,32 @@ impl Dial {
             will: None,
             properties: Properties::default(),
         };
-        Self { address, tls: None, hello }
+        Self { address, carrier: Carrier::Tcp, tls: None, header: Vec::new(), hello }
     }
 
     /// To a TLS door that `root` vouches for, showing a person's certificate or none.
     pub(crate) fn tls(address: SocketAddr, root: &Path, person: Option<&Person>) -> Self {
         Self { tls: Some((root.to_owned(), person.cloned())), ..Self::plain(address) }
+    }
+
+    /// To a QUIC door.
+    pub(crate) fn quic(address: SocketAddr, root: &Path, person: Option<&Person>) -> Self {
+        Self { carrier: Carrier::Quic, ..Self::tls(address, root, person) }
+    }
+
+    /// Through a WebSocket.
+    pub(crate) fn web(self) -> Self {
+        Self { carrier: Carrier::Web(None), ..self }
+    }
+
+    /// Through a WebSocket that a page of this origin opens.
+    pub(crate) fn page(self, origin: &str) -> Self {
+        Self { carrier: Carrier::Web(Some(origin.into())), ..self }
+    }
+
+    /// Behind a proxy that says this first.
+    pub(crate) fn behind(self, header: Vec<u8>) -> Self {
+        Self { header, ..self }
     }
 
     /// Under this client id.
@@ -201,18 +218,15 @@ impl Dial {
 
     /// A connection on which nothing was said yet.
     pub(crate) fn open(&self) -> std::io::Result<Client> {
-        let socket = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        let stream: Box<dyn Stream> = match &self.tls {
-            None => Box::new(socket),
-            Some((root, person)) => {
-                let config = tls_config(root, person.as_ref(), &[]);
-                let name = ServerName::try_from("localhost").expect("a host name");
-                let connection = ClientConnection::new(config, name).expect("a TLS client");
-                Box::new(StreamOwned::new(connection, socket))
+        let stream: Box<dyn Stream> = match (&self.carrier, &self.tls) {
+            (Carrier::Quic, Some((root, person))) => {
+                Box::new(Quic::open(self.address, tls_config(root, person.as_ref(), &["mqtt"]))?)
             }
+            (Carrier::Quic, None) => panic!("there is no QUIC without TLS"),
+            (Carrier::Web(origin), None) => Box::new(Web::open(self.socket()?, origin.as_deref())?),
+            (Carrier::Web(origin), Some(_)) => Box::new(Web::open(self.secure()?, origin.as_deref())?),
+            (Carrier::Tcp, None) => Box::new(self.socket()?),
+            (Carrier::Tcp, Some(_)) => Box::new(self.secure()?),
         };
         Ok(Client {
             stream,
@@ -226,6 +240,22 @@ impl Dial {
             limit: self.limit(),
             acknowledges: true,
         })
+    }
+
+    fn socket(&self) -> std::io::Result<TcpStream> {
+        let mut socket = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.write_all(&self.header)?;
+        Ok(socket)
+    }
+
+    fn secure(&self) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let (root, person) = self.tls.as_ref().expect("a TLS door");
+        let name = ServerName::try_from("localhost").expect("a host name");
+        let config = tls_config(root, person.as_ref(), &[]);
+        Ok(StreamOwned::new(ClientConnection::new(config, name).expect("a TLS client"), self.socket()?))
     }
 }
 
@@ -410,7 +440,7 @@ impl Client {
                 return Ok(Some(taken.packet));
             }
             let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            self.stream.socket().set_read_timeout(Some(left)).map_err(|error| error.to_string())?;
+            self.stream.wait_at_most(left).map_err(|error| error.to_string())?;
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err("closed".into()),
                 Ok(count) => self.input.extend(&buffer[..count]),

@@ -107,7 +107,8 @@ impl Plan {
         let appliance =
             format!("domain = \"{DOMAIN}\"\nstate_dir = {}\ncontrol = {control}\n", quoted(state));
         sections.insert("appliance", appliance);
-        for door in ["door.mqtt", "door.mqtts", "door.https", "door.http"] {
+        for door in ["door.mqtt", "door.mqtts", "door.ws", "door.wss", "door.quic", "door.https", "door.http"]
+        {
             sections.insert(door, "listen = [\"127.0.0.1:0\"]\n".into());
         }
         for (section, lines) in &self.lines {

@@ -1,0 +1,261 @@
+//! `[door]`: which doors open where, and what each asks of those who come.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::is_loopback;
+use super::websocket::Origin;
+use crate::time::Span;
+
+/// Each table is one door; a door that is not listed does not open.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) mqtts: Option<Secure>,
+    pub(crate) mqtt: Option<Plain>,
+    pub(crate) wss: Option<SecureWeb>,
+    pub(crate) ws: Option<PlainWeb>,
+    pub(crate) quic: Option<Listen>,
+    pub(crate) https: Option<Listen>,
+    pub(crate) http: Option<Listen>,
+    #[serde(default)]
+    pub(crate) limits: LimitsConfig,
+}
+
+/// A door with addresses and nothing else.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) listen: Vec<SocketAddr>,
+}
+
+/// `[door.mqtts]`: MQTT over TLS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secure {
+    pub(crate) listen: Vec<SocketAddr>,
+    /// A proxy in front says who comes (PROXY protocol v2).
+    #[serde(default)]
+    pub(crate) proxy_protocol: bool,
+}
+
+/// `[door.mqtt]`: plain TCP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plain {
+    pub(crate) listen: Vec<SocketAddr>,
+    #[serde(default)]
+    pub(crate) proxy_protocol: bool,
+    /// Opens the door to other machines although passwords would cross the network readable.
+    #[serde(default)]
+    pub(crate) allow_plain: bool,
+    /// A client without credentials is the principal `guest`; loopback only.
+    #[serde(default)]
+    pub(crate) allow_anonymous: bool,
+}
+
+/// `[door.wss]`: MQTT over WebSocket over TLS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecureWeb {
+    pub(crate) listen: Vec<SocketAddr>,
+    #[serde(default = "default_path")]
+    pub(crate) path: String,
+    /// Browsers of the Chromium family are asked for a client certificate too, although they give up at it.
+    #[serde(default)]
+    pub(crate) ask_browsers: bool,
+    /// Pages of others that may use the certificate of whoever looks at them.
+    #[serde(default)]
+    pub(crate) origins: Vec<Origin>,
+    #[serde(default)]
+    pub(crate) proxy_protocol: bool,
+}
+
+/// `[door.ws]`: MQTT over plain WebSocket.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlainWeb {
+    pub(crate) listen: Vec<SocketAddr>,
+    #[serde(default = "default_path")]
+    pub(crate) path: String,
+    /// Pages of others that may be guests.
+    #[serde(default)]
+    pub(crate) origins: Vec<Origin>,
+    #[serde(default)]
+    pub(crate) proxy_protocol: bool,
+    #[serde(default)]
+    pub(crate) allow_plain: bool,
+    #[serde(default)]
+    pub(crate) allow_anonymous: bool,
+}
+
+/// `[door.limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsConfig {
+    /// Bytes of the largest MQTT packet.
+    pub(crate) packet: usize,
+    /// Messages in flight with QoS 1 and 2, in each direction.
+    pub(crate) receive_maximum: u16,
+    /// Topic aliases of one client, in each direction.
+    pub(crate) topic_aliases: u16,
+    /// Connections at each MQTT door.
+    pub(crate) connections: usize,
+    /// Handshakes that each door has under way at a time.
+    pub(crate) handshakes: usize,
+    /// How long a client may take for its handshake, and from there to CONNECT.
+    pub(crate) connect_timeout: Span,
+}
+
+/// A door for MQTT over TCP, whatever lies between the two.
+pub(crate) struct Entrance<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) listen: &'a [SocketAddr],
+    pub(crate) tls: bool,
+    /// Browsers are asked for no certificate.
+    pub(crate) spares_browsers: bool,
+    /// The path of its WebSocket, and whose pages may come with credentials that a browser gives by itself.
+    pub(crate) web: Option<(&'a str, &'a [Origin])>,
+    pub(crate) proxied: bool,
+    pub(crate) anonymous: bool,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            packet: 1 << 20,
+            receive_maximum: 1024,
+            topic_aliases: 32,
+            connections: 50_000,
+            handshakes: 1024,
+            connect_timeout: Span(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl Config {
+    /// The doors for MQTT over TCP that are listed.
+    pub(crate) fn entrances(&self) -> impl Iterator<Item = Entrance<'_>> {
+        let mqtt = self.mqtt.as_ref().map(|door| Entrance {
+            name: "mqtt",
+            listen: &door.listen,
+            tls: false,
+            spares_browsers: false,
+            web: None,
+            proxied: door.proxy_protocol,
+            anonymous: door.allow_anonymous,
+        });
+        let mqtts = self.mqtts.as_ref().map(|door| Entrance {
+            name: "mqtts",
+            listen: &door.listen,
+            tls: true,
+            spares_browsers: false,
+            web: None,
+            proxied: door.proxy_protocol,
+            anonymous: false,
+        });
+        let ws = self.ws.as_ref().map(|door| Entrance {
+            name: "ws",
+            listen: &door.listen,
+            tls: false,
+            spares_browsers: false,
+            web: Some((&door.path, &door.origins)),
+            proxied: door.proxy_protocol,
+            anonymous: door.allow_anonymous,
+        });
+        let wss = self.wss.as_ref().map(|door| Entrance {
+            name: "wss",
+            listen: &door.listen,
+            tls: true,
+            spares_browsers: !door.ask_browsers,
+            web: Some((&door.path, &door.origins)),
+            proxied: door.proxy_protocol,
+            anonymous: false,
+        });
+        [mqtt, mqtts, ws, wss].into_iter().flatten()
+    }
+
+    /// What is wrong with the doors, all at once.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mqtt = self.mqtt.as_ref().map(|door| ("mqtt", &door.listen, door.allow_plain));
+        let ws = self.ws.as_ref().map(|door| ("ws", &door.listen, door.allow_plain));
+        for (name, listen, allowed) in [mqtt, ws].into_iter().flatten() {
+            for address in listen.iter().filter(|address| !allowed && !is_loopback(address.ip())) {
+                let instead = if name == "ws" { "wss" } else { "mqtts" };
+                problems.push(format!("door.{name}.listen: {address} is not loopback, so passwords would cross the network readable; use [door.{instead}], or set allow_plain = true"));
+            }
+        }
+        for door in self.entrances() {
+            let name = door.name;
+            for address in door.listen.iter().filter(|address| door.anonymous && !is_loopback(address.ip())) {
+                problems.push(format!(
+                    "door.{name}.allow_anonymous: {address} is not loopback; guests are for this machine only"
+                ));
+            }
+            if door.web.is_some_and(|(path, _)| !path.starts_with('/') || path.contains(['?', '#', ' '])) {
+                problems.push(format!("door.{name}.path: begins with / and has no ?, # or space"));
+            }
+        }
+        problems.extend(self.limits.problems());
+        problems
+    }
+}
+
+impl LimitsConfig {
+    fn problems(&self) -> impl Iterator<Item = String> {
+        let rules = [
+            ((256..=256 << 20).contains(&self.packet), "door.limits.packet: between 256 and 268435456 bytes"),
+            (self.connections > 0, "door.limits.connections: at least 1"),
+            (self.handshakes > 0, "door.limits.handshakes: at least 1"),
+            (!self.connect_timeout.0.is_zero(), "door.limits.connect_timeout: longer than \"0s\""),
+            (
+                (1..=16_384).contains(&self.receive_maximum),
+                "door.limits.receive_maximum: between 1 and 16384",
+            ),
+        ];
+        rules.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what.to_owned())
+    }
+}
+
+fn default_path() -> String {
+    "/mqtt".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> String {
+        let config: Config = toml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        config.problems().join("\n")
+    }
+
+    #[test]
+    fn a_plain_door_is_for_this_machine_unless_somebody_says_otherwise() {
+        for door in ["mqtt", "ws"] {
+            let open = format!("[{door}]\nlisten = [\"0.0.0.0:1883\"]\n");
+            assert!(problems(&open).contains("allow_plain"), "{door}");
+            assert_eq!(problems(&format!("{open}allow_plain = true\n")), "");
+            let guests = format!("{open}allow_plain = true\nallow_anonymous = true\n");
+            assert!(problems(&guests).contains("guests are for this machine only"), "{door}");
+        }
+    }
+
+    #[test]
+    fn a_path_begins_with_a_slash() {
+        assert!(problems("[wss]\nlisten = []\npath = \"mqtt\"\n").contains("door.wss.path"));
+        assert_eq!(problems("[wss]\nlisten = []\npath = \"/\"\n"), "");
+    }
+
+    #[test]
+    fn keys_that_a_door_does_not_know_are_refused() {
+        for text in
+            ["[mqtts]\nlisten = []\nallow_plain = true", "[wss]\nlisten = []\norigins = [\"app.example\"]"]
+        {
+            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+        }
+    }
+}

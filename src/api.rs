@@ -6,6 +6,7 @@
 mod accounts;
 mod certificates;
 mod devices;
+mod keys;
 mod outbox;
 mod peers;
 mod rooms;
@@ -23,6 +24,7 @@ use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
 pub(crate) use devices::Shown;
+pub(crate) use keys::KeyView;
 pub(crate) use sessions::SessionView;
 pub(crate) use status::{Check, Status, Verdict, status};
 pub(crate) use system::console_link;
@@ -65,6 +67,7 @@ pub(crate) fn host_router(house: House) -> Router {
         .merge(status::routes())
         .merge(accounts::routes())
         .merge(certificates::routes())
+        .merge(keys::routes())
         .merge(rooms::routes())
         .merge(sessions::routes())
         .merge(outbox::routes())

@@ -13,6 +13,7 @@ mod client;
 mod details;
 mod directory;
 mod enroll;
+mod key;
 mod local;
 mod outbox;
 mod output;
@@ -110,7 +111,10 @@ enum Verb {
     /// Certificates of people's devices
     #[command(subcommand)]
     Cert(cert::Verb),
-    /// The authority that issues them
+    /// Public keys that people sign in with
+    #[command(subcommand)]
+    Key(key::Verb),
+    /// The authority that issues certificates
     #[command(subcommand)]
     Ca(ca::Verb),
     /// Where people come from
@@ -146,6 +150,7 @@ fn run(arguments: Arguments, out: &mut Output<'_>) -> Result<(), Trouble> {
         Verb::Status => status::run(&common.client()?, out),
         Verb::Account(verb) => verb.run(&common.client()?, out),
         Verb::Cert(verb) => verb.run(&common.client()?, out),
+        Verb::Key(verb) => verb.run(&common.client()?, out),
         Verb::Ca(verb) => verb.run(&common.client()?, out),
         Verb::Directory(verb) => verb.run(&common.client()?, out),
         Verb::Room(verb) => verb.run(&common.client()?, out),
@@ -188,7 +193,8 @@ mod tests {
             account set-password a\naccount set-password a --password-file f\naccount set-password a --password-stdin\n\
             account disable a\naccount enable a\naccount remove a\ncert list\ncert list --account a\ncert show 0A\n\
             cert enroll a --out d\ncert enroll a --out d --csr f\ncert enroll a --out d --p12 --legacy --force\n\
-            cert token a\ncert revoke 0A\ncert revoke 0A --reason key-compromise\nca show\nca crl\nca crl --der\n\
+            cert token a\ncert revoke 0A\ncert revoke 0A --reason key-compromise\nkey list\nkey list a\n\
+            key add a f\nkey add a f --name N\nkey remove 0a\nca show\nca crl\nca crl --der\n\
             directory test\ndirectory sync\nroom list\nroom show r\nroom create r\nroom add r a\nroom remove r a\n\
             room delete r\nsession list\nsession show s\nsession kick s\noutbox list\noutbox show e\noutbox retry e\n\
             outbox cancel e\npeer list\npeer show d\npeer add d\npeer remove d\npeer check d\naudit list\n\

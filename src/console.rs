@@ -15,6 +15,7 @@ mod enrol;
 mod flash;
 mod guard;
 mod headers;
+mod keys;
 mod limiter;
 mod link;
 mod outbox;
@@ -56,6 +57,7 @@ pub(crate) fn router(house: House) -> Router {
         .merge(enrol::routes())
         .merge(certificates::routes())
         .merge(revoke::routes())
+        .merge(keys::routes())
         .merge(sessions::routes())
         .merge(rooms::routes())
         .merge(outbox::routes())

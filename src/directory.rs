@@ -4,7 +4,9 @@
 //! directory says and what an admin decided are different states: sync never enables what an admin disabled.
 //! Whoever may no longer act is cut off here: their live sessions end with the change, not at the next CONNECT.
 
+mod keys;
 pub(crate) mod ldap;
+mod public_key;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +17,9 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+pub(crate) use keys::KeyRefused;
 pub(crate) use ldap::{Ldap, SyncReport};
+pub(crate) use public_key::{NOBODYS, PublicKey};
 
 use crate::audit::Deed;
 use crate::broker::Broker;
@@ -272,7 +276,12 @@ impl Directory {
     ) -> Result<Arc<Account>, Refused> {
         let account = self.builtin(name)?;
         let (id, deed) = (account.id, Deed::new(who, "account.remove", &account.name));
-        self.change(move |tx| tx.remove_account(id, now).and_then(|()| tx.remember(deed, now))).await?;
+        let remove = move |tx: &mut Tx| {
+            tx.remove_account(id, now)?;
+            tx.remove_keys_of(id)?;
+            tx.remember(deed, now)
+        };
+        self.change(remove).await?;
         self.cut_off(account.id);
         Ok(account)
     }

@@ -1,5 +1,6 @@
 //! The doors: bytes in, bytes out. `tls` knows who is there, `conversation` speaks MQTT with them.
 
+mod challenge;
 mod config;
 pub(crate) mod control;
 mod conversation;

@@ -1,7 +1,7 @@
 //! One person: card, certificates, sessions, and what an admin may do.
 
 use crate::{
-    AccountState, Chrome, Page, Source, accounts::AccountRow, certificates::CertificateRow,
+    AccountState, Chrome, Page, Source, accounts::AccountRow, certificates::CertificateRow, keys::KeyRow,
     sessions::SessionRow,
 };
 
@@ -22,6 +22,8 @@ pub struct Account {
     pub rooms: Vec<String>,
     /// All certificates, the newest first.
     pub certificates: Vec<CertificateRow>,
+    /// The registered keys, the oldest first.
+    pub keys: Vec<KeyRow>,
     /// All sessions.
     pub sessions: Vec<SessionRow>,
     /// Why a new password was refused; empty at first.

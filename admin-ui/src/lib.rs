@@ -26,6 +26,7 @@ pub mod certificates;
 pub mod confirm;
 pub mod enrol;
 pub mod enrolled;
+pub mod keys;
 pub mod message;
 pub mod outbox;
 pub mod overview;

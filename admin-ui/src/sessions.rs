@@ -31,8 +31,10 @@ pub struct SessionRow {
     pub protocol: String,
     /// The peer's address, or empty.
     pub address: String,
-    /// How it proved itself: a certificate's serial number; empty for a password or a token.
+    /// The certificate it showed, by serial number, or empty.
     pub serial: String,
+    /// The key it signed with, or empty. With neither it came by a password or a token.
+    pub key: String,
     /// Messages that wait for it.
     pub queued: u64,
     /// Since when it is in this state, RFC 3339.

@@ -121,6 +121,7 @@ fn every_path_a_form_posts_to_is_one_the_console_serves() {
         "/accounts/*/password",
         "/accounts/*/enrol",
         "/certificates/*/revoke",
+        "/keys/*/remove",
         "/sessions/*/kick",
         "/outbox/*/retry",
         "/outbox/*/cancel",

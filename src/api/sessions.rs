@@ -32,6 +32,8 @@ pub(crate) struct SessionView {
     pub(crate) since: Timestamp,
     /// The certificate it showed.
     pub(crate) serial: Option<String>,
+    /// The registered key it signed with.
+    pub(crate) key: Option<String>,
     pub(crate) subscriptions: Vec<SubscriptionView>,
 }
 
@@ -105,13 +107,14 @@ fn view(house: &House, session: &Session, queued: i64) -> SessionView {
             Version::V3 => "3.1.1",
             Version::V5 => "5.0",
         };
-        (live.door, protocol, live.address, live.serial.clone(), live.since)
+        let key = live.key.map(|id| id.to_string());
+        (live.door, protocol, live.address, live.serial.clone(), key, live.since)
     });
-    let (door, protocol, address, serial, since) = match live {
-        Some((door, protocol, address, serial, since)) => {
-            (Some(door), Some(protocol), address, serial, since)
+    let (door, protocol, address, serial, key, since) = match live {
+        Some((door, protocol, address, serial, key, since)) => {
+            (Some(door), Some(protocol), address, serial, key, since)
         }
-        None => (None, None, None, None, session.ended_at().unwrap_or(session.created_at)),
+        None => (None, None, None, None, None, session.ended_at().unwrap_or(session.created_at)),
     };
     SessionView {
         session: session.id.to_string(),
@@ -124,6 +127,7 @@ fn view(house: &House, session: &Session, queued: i64) -> SessionView {
         address: address.map(|address| address.to_string()),
         since,
         serial,
+        key,
         subscriptions: session
             .subscriptions()
             .iter()

@@ -154,6 +154,7 @@ fn hall(house: &House, limits: &door::LimitsConfig) -> Arc<Hall> {
             topic_aliases: limits.topic_aliases,
             connect_timeout: limits.connect_timeout.0,
         },
+        domain: house.facts.domain.as_str().into(),
     })
 }
 

@@ -19,6 +19,7 @@ use super::queue::{Due, Queue, Stage};
 use crate::id::{AccountId, SessionId};
 use crate::journal::{FoundSession, Message, SessionState};
 use crate::mqtt::{Reason, Version, Will};
+use crate::store::KeyId;
 use crate::time::Timestamp;
 use subscribed::identifiers;
 
@@ -55,6 +56,8 @@ struct State {
 pub(crate) struct Live {
     /// Serial of the certificate shown at the door.
     pub(crate) serial: Option<String>,
+    /// The registered key that signed the challenge.
+    pub(crate) key: Option<KeyId>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) version: Version,
     pub(crate) door: &'static str,
@@ -208,6 +211,16 @@ impl Session {
     /// Looks at the live side, for lists and for choosing whom to end.
     pub(crate) fn live<T>(&self, look: impl FnOnce(&Live) -> T) -> Option<T> {
         self.state().live.as_deref().map(look)
+    }
+
+    /// The connection has proved itself anew, with this key; another connection's key is left alone.
+    pub(crate) fn proved_by(&self, attached: &Attached, key: KeyId) {
+        let mut state = self.state();
+        if state.generation == attached.generation
+            && let Some(live) = &mut state.live
+        {
+            live.key = Some(key);
+        }
     }
 
     /// When its connection ended.

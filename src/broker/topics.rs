@@ -228,6 +228,7 @@ mod tests {
     fn live() -> Live {
         Live {
             serial: None,
+            key: None,
             address: None,
             version: Version::V5,
             door: "mqtt",

@@ -15,10 +15,11 @@ use zeroize::Zeroizing;
 use super::certificates::ledger_row;
 use super::flash::{Done, done};
 use super::guard::Admin;
+use super::keys::key_row;
 use super::page::{Answer, Trouble, path, readable, show, show_as};
 use super::sessions::session_row;
 use super::{Console, accounts};
-use crate::api::{Refused, SessionView};
+use crate::api::{KeyView, Refused, SessionView};
 use crate::store::Account;
 use crate::time;
 
@@ -140,6 +141,7 @@ async fn page(console: &Console, admin: &Admin, name: &str, problem: String, sta
     let (account, now) = (find(console, name)?, time::now());
     let card = accounts::rows(console, vec![account.clone()]).await?.pop().unwrap_or_default();
     let certificates = console.house.enrollment.list(Some(account.id), CERTIFICATES).await?;
+    let keys = console.house.directory.keys(Some(account.id)).await?;
     let sessions = SessionView::all(&console.house).await?;
     let mine = sessions.iter().filter(|session| session.account == account.name);
     let rooms = console.house.chat.rooms().await?;
@@ -157,6 +159,7 @@ async fn page(console: &Console, admin: &Admin, name: &str, problem: String, sta
             .map(|room| room.name)
             .collect(),
         certificates: certificates.iter().map(|line| ledger_row(line, now)).collect(),
+        keys: keys.iter().map(|key| key_row(KeyView::of(&console.house, key))).collect(),
         sessions: mine.map(session_row).collect(),
         problem,
     };

@@ -20,6 +20,7 @@ pub(super) enum Done {
     AccountEnabled,
     AccountRemoved,
     Revoked,
+    KeyRemoved,
     Kicked,
     NotConnected,
     RoomMade,
@@ -59,7 +60,7 @@ impl Done {
 /// Characters of a subject that are kept; each may take twelve bytes in the cookie.
 const LONGEST: usize = 80;
 
-const WORDS: [(Done, &str, &str); 17] = [
+const WORDS: [(Done, &str, &str); 18] = [
     (Done::SignedIn, "signed-in", "Welcome, {}."),
     (Done::AccountAdded, "account-added", "The account {} was added."),
     (Done::PasswordSet, "password-set", "{} has a new password."),
@@ -67,6 +68,7 @@ const WORDS: [(Done, &str, &str); 17] = [
     (Done::AccountEnabled, "account-enabled", "{} is enabled."),
     (Done::AccountRemoved, "account-removed", "The account {} was removed."),
     (Done::Revoked, "revoked", "The certificate was revoked; live sessions cut: {}."),
+    (Done::KeyRemoved, "key-removed", "The key was removed; live sessions cut: {}."),
     (Done::Kicked, "kicked", "The client {} was disconnected."),
     (Done::NotConnected, "not-connected", "The client {} was not connected any more."),
     (Done::RoomMade, "room-made", "The room {} was made."),

@@ -88,6 +88,7 @@ pub(super) fn session_row(session: &SessionView) -> SessionRow {
         protocol,
         address: session.address.clone().unwrap_or_default(),
         serial: session.serial.clone().unwrap_or_default(),
+        key: session.key.clone().unwrap_or_default(),
         queued: session.queued.unsigned_abs(),
         since: session.since.to_string(),
     }

@@ -23,12 +23,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
+use super::challenge::Challenge;
 use super::greet::{Greeted, Visitor};
 use super::hall::Hall;
 use crate::broker::{Attached, Bell, Committing};
 use crate::chat::{Page, Refusal, Tracks};
 use crate::journal::{JournalError, Message};
-use crate::mqtt::{Connection, Event, Qos, Reason, Will};
+use crate::mqtt::{Connect, Connection, Event, Qos, Reason, Will};
 use crate::principal::Principal;
 use crate::store::StoreError;
 use crate::time;
@@ -72,6 +73,8 @@ struct Conversation<S> {
     machine: Connection,
     bell: Arc<Bell>,
     visitor: Arc<Visitor>,
+    /// What the client was asked and has not answered.
+    challenged: Option<Box<Challenged>>,
     /// Who it is, once let in.
     guest: Option<Box<Guest>>,
     /// What came of a packet that is not whole yet.
@@ -91,6 +94,12 @@ struct Conversation<S> {
     stalled_since: Option<Instant>,
     /// TLS may hold back what was written.
     unflushed: bool,
+}
+
+/// A challenge, and the CONNECT that waits for the answer; none where a guest proves itself anew.
+struct Challenged {
+    challenge: Challenge,
+    connect: Option<Connect>,
 }
 
 struct Guest {
@@ -123,6 +132,7 @@ enum Then {
 /// What the house answered.
 enum Done {
     Greeted(Box<Result<Greeted, Reason>>),
+    ProvenAgain(Result<(), Reason>),
     Published(Vec<(Option<u16>, Qos, Result<(), Refusal>)>),
     Subscribed(u16, Result<Vec<Result<Qos, Reason>>, Refusal>, usize),
     /// For each filter whether there was one; an error where that could not be written.
@@ -151,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             machine,
             bell: Arc::default(),
             visitor: Arc::new(visitor),
+            challenged: None,
             guest: None,
             input: BytesMut::new(),
             events: VecDeque::new(),

@@ -1,8 +1,9 @@
 //! Who is at the door: from what a client shows at CONNECT to a principal with its session, or the reason why not.
 //!
 //! A certificate names its account by directory id; a user name, if given, must agree. Without a certificate a name
-//! and a password are checked against the directory. Each CONNECT asks the ledger and the state of the account. The
-//! client learns no more than a reason code; why exactly is in the audit.
+//! and a password are checked against the directory; or the client signs a challenge with a registered key. Each CONNECT
+//! asks the ledger and the state of the account. The client learns no more than a reason code; why exactly is in the
+//! audit.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,16 +11,17 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use zeroize::Zeroizing;
 
+use super::challenge::{METHOD, Proof};
 use super::hall::Hall;
 use crate::audit::Deed;
 use crate::broker::{Attached, Bell, Hello, Live};
-use crate::directory::{Directory, SignIn};
+use crate::directory::{Directory, NOBODYS, PublicKey, SignIn};
 use crate::enrollment::{Presented, StatusRefused};
 use crate::id::{AccountId, random};
 use crate::journal::JournalError;
 use crate::mqtt::{Connect, Reason, Will};
 use crate::principal::Principal;
-use crate::store::Account;
+use crate::store::{Account, Key, KeyId};
 use crate::time::{self, Timestamp};
 
 /// Longer client ids are refused.
@@ -53,18 +55,47 @@ struct Turned {
     why: String,
 }
 
-/// Lets a client in, or says why not.
+/// Whether the client is to be challenged before it is judged.
+pub(crate) fn wants_challenge(connect: &Connect) -> bool {
+    connect.authentication.as_ref().is_some_and(|wanted| wanted.method == METHOD)
+}
+
+/// Lets a client in, or says why not; `proof` is its answer if it was challenged.
 pub(crate) async fn judge(
     hall: &Hall,
     visitor: &Visitor,
     connect: &Connect,
+    proof: Option<&Proof>,
     bell: Arc<Bell>,
 ) -> Result<Greeted, Reason> {
     let now = time::now();
-    match admit(hall, visitor, connect, bell, now).await {
+    match admit(hall, visitor, connect, proof, bell, now).await {
         Ok(greeted) => Ok(greeted),
         Err(turned) => {
-            note(hall, visitor, connect, &turned, now).await;
+            let subject = subject(hall, visitor, connect, proof);
+            note(hall, visitor, subject, &turned, now).await;
+            Err(turned.reason)
+        }
+    }
+}
+
+/// Hears a client that proves itself anew while it is connected: it must be who it was (MQTT 5.0 section 4.12.1).
+pub(crate) async fn judge_again(
+    hall: &Hall,
+    visitor: &Visitor,
+    who: &Principal,
+    attached: &Attached,
+    proof: &Proof,
+) -> Result<(), Reason> {
+    let now = time::now();
+    match prove_again(hall, visitor, who, attached, proof, now).await {
+        Ok(()) => Ok(()),
+        Err(turned) => {
+            let subject = match who {
+                Principal::Account(actor) => actor.name.to_string(),
+                who => who.to_string(),
+            };
+            note(hall, visitor, subject, &turned, now).await;
             Err(turned.reason)
         }
     }
@@ -74,24 +105,20 @@ async fn admit(
     hall: &Hall,
     visitor: &Visitor,
     connect: &Connect,
+    proof: Option<&Proof>,
     bell: Arc<Bell>,
     now: Timestamp,
 ) -> Result<Greeted, Turned> {
     if connect.client_id.len() > CLIENT_ID_MAX {
         return Err(turned(Reason::ClientIdentifierNotValid, "a client id longer than 256 bytes"));
     }
-    if connect.authentication.is_some() {
-        return Err(turned(
-            Reason::BadAuthenticationMethod,
-            "a method of authentication that is not offered",
-        ));
-    }
-    let who = identify(hall, visitor, connect, now).await?;
+    let (who, key) = identify(hall, visitor, connect, proof, now).await?;
     let assigned =
         connect.client_id.is_empty().then(|| format!("auto-{}", crate::audit::to_hex(&random::<8>())));
     let client_id: Arc<str> = assigned.as_deref().unwrap_or(&connect.client_id).into();
     let live = Live {
         serial: visitor.certificate.as_ref().map(|shown| shown.serial.clone()),
+        key,
         address: visitor.address,
         version: connect.version,
         door: visitor.door,
@@ -111,8 +138,8 @@ async fn admit(
         JournalError::Full => turned(Reason::QuotaExceeded, "the disk is full"),
         error => turned(Reason::ServerUnavailable, error),
     })?;
-    // Revoked or disabled between the question and the session's beginning: nobody would have ended it.
-    if let Err(late) = still_good(hall, visitor, &who, now).await {
+    // Revoked, removed or disabled between the question and the session's beginning: nobody would have ended it.
+    if let Err(late) = still_good(hall, visitor, &who, key, now).await {
         let _ = hall.broker.detach(&attached, None, now).await;
         return Err(late);
     }
@@ -125,31 +152,101 @@ async fn identify(
     hall: &Hall,
     visitor: &Visitor,
     connect: &Connect,
+    proof: Option<&Proof>,
     now: Timestamp,
-) -> Result<Principal, Turned> {
-    match (&visitor.certificate, &connect.username) {
-        (Some(shown), named) => by_certificate(hall, shown, named.as_deref(), now).await,
+) -> Result<(Principal, Option<KeyId>), Turned> {
+    if let Some(proof) = proof {
+        let (who, key) = by_signature(hall, visitor, proof, &connect.client_id, now).await?;
+        agree(&who, connect.username.as_deref())?;
+        return Ok((who, Some(key)));
+    }
+    if connect.authentication.is_some() {
+        return Err(turned(
+            Reason::BadAuthenticationMethod,
+            "an authentication method that is not spoken here",
+        ));
+    }
+    let who = match (&visitor.certificate, &connect.username) {
+        (Some(shown), named) => {
+            let who = by_certificate(hall, shown, now).await?;
+            agree(&who, named.as_deref()).map(|()| who)
+        }
         (None, Some(name)) => by_password(hall, name, connect.password.as_ref()).await,
         (None, None) if visitor.allow_anonymous => Ok(Principal::Guest),
         (None, None) => Err(turned(Reason::NotAuthorized, "neither a certificate nor a name and password")),
-    }
+    };
+    Ok((who?, None))
 }
 
-async fn by_certificate(
+/// Asks who holds the key that signed the challenge. A certificate shown beside it must be the same account's.
+async fn by_signature(
     hall: &Hall,
-    shown: &Presented,
-    named: Option<&str>,
+    visitor: &Visitor,
+    proof: &Proof,
+    client_id: &str,
     now: Timestamp,
-) -> Result<Principal, Turned> {
+) -> Result<(Principal, KeyId), Turned> {
+    let named = match proof.key() {
+        Some(id) => key(hall, id).await?,
+        None => None,
+    };
+    let spki = named.as_ref().map_or(NOBODYS, |key| &key.spki);
+    let holds = PublicKey::from_spki(spki).is_ok_and(|public| proof.holds(&public, &hall.domain, client_id));
+    let key = named.ok_or_else(|| turned(Reason::NotAuthorized, "no such key"))?;
+    let account = hall.directory.by_id(key.account);
+    let account = account.ok_or_else(|| turned(Reason::NotAuthorized, "the key's account is gone"))?;
+    if !holds {
+        return Err(turned(Reason::NotAuthorized, format!("not signed by {}'s key", account.name)));
+    }
+    if let Some(shown) = &visitor.certificate
+        && by_certificate(hall, shown, now).await?.account() != Some(account.id)
+    {
+        return Err(turned(
+            Reason::NotAuthorized,
+            format!("the key is {}'s, the certificate not", account.name),
+        ));
+    }
+    Ok((enabled(&account)?, key.id))
+}
+
+async fn key(hall: &Hall, id: KeyId) -> Result<Option<Key>, Turned> {
+    hall.directory.key(id).await.map_err(|error| turned(Reason::ServerUnavailable, error))
+}
+
+async fn prove_again(
+    hall: &Hall,
+    visitor: &Visitor,
+    who: &Principal,
+    attached: &Attached,
+    proof: &Proof,
+    now: Timestamp,
+) -> Result<(), Turned> {
+    let session = &attached.session;
+    let (proven, key) = by_signature(hall, visitor, proof, &session.client_id, now).await?;
+    if proven.account() != who.account() {
+        return Err(turned(Reason::NotAuthorized, format!("now it is {proven}")));
+    }
+    session.proved_by(attached, key);
+    still_good(hall, visitor, who, Some(key), now).await
+}
+
+async fn by_certificate(hall: &Hall, shown: &Presented, now: Timestamp) -> Result<Principal, Turned> {
     hall.enrollment.status(shown, now).await.map_err(status_refused)?;
     let account = hall
         .directory
         .by_id(shown.account)
         .ok_or_else(|| turned(Reason::NotAuthorized, "the certificate's account is not in the directory"))?;
-    if named.is_some_and(|name| name.to_lowercase() != account.name) {
-        return Err(turned(Reason::BadUserNameOrPassword, format!("the certificate is {}'s", account.name)));
-    }
     enabled(&account)
+}
+
+/// A user name, where there is one, must be that of whoever was proven.
+fn agree(who: &Principal, named: Option<&str>) -> Result<(), Turned> {
+    match (who, named) {
+        (Principal::Account(actor), Some(name)) if name.to_lowercase() != *actor.name => {
+            Err(turned(Reason::BadUserNameOrPassword, format!("another user name than {}", actor.name)))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn by_password(
@@ -173,7 +270,18 @@ async fn by_password(
     }
 }
 
-async fn still_good(hall: &Hall, visitor: &Visitor, who: &Principal, now: Timestamp) -> Result<(), Turned> {
+async fn still_good(
+    hall: &Hall,
+    visitor: &Visitor,
+    who: &Principal,
+    signed_by: Option<KeyId>,
+    now: Timestamp,
+) -> Result<(), Turned> {
+    if let Some(id) = signed_by
+        && key(hall, id).await?.is_none()
+    {
+        return Err(turned(Reason::NotAuthorized, "the key was removed"));
+    }
     if let Some(shown) = &visitor.certificate {
         hall.enrollment.status(shown, now).await.map_err(status_refused)?;
     }
@@ -207,27 +315,30 @@ fn turned(reason: Reason, why: impl ToString) -> Turned {
 
 /// Writes a refused CONNECT into the audit. A crowd of strangers must not fill the disk, so only so many a second
 /// are written one by one; the log counts the rest.
-async fn note(hall: &Hall, visitor: &Visitor, connect: &Connect, turned: &Turned, now: Timestamp) {
+async fn note(hall: &Hall, visitor: &Visitor, subject: String, turned: &Turned, now: Timestamp) {
     let address = visitor.address.map(|address| address.ip().to_string()).unwrap_or_default();
     tracing::info!(door = visitor.door, reason = %turned.reason, why = %turned.why, "a client was refused");
     if !may_write(now) {
         return;
     }
-    // A name that nobody has may be a password typed into the wrong field.
-    let known = connect
-        .username
-        .as_deref()
-        .and_then(|name| hall.directory.find(name))
-        .map(|account| account.name.clone());
-    let subject = known.or_else(|| Some(visitor.certificate.as_ref()?.serial.clone()));
-    let subject =
-        subject.unwrap_or_else(|| if connect.username.is_some() { "unknown" } else { "guest" }.into());
     let deed = Deed::new(&Principal::System, "session.refuse", subject).with(serde_json::json!({
         "door": visitor.door, "address": address, "reason": turned.reason.code(), "why": turned.why,
     }));
     if let Err(error) = hall.store.write(move |tx| tx.remember(deed, now)).await {
         tracing::error!(%error, "a refusal could not be audited");
     }
+}
+
+/// Whom a refused CONNECT names: an account, a certificate or a key.
+fn subject(hall: &Hall, visitor: &Visitor, connect: &Connect, proof: Option<&Proof>) -> String {
+    // A name that nobody has may be a password typed into the wrong field.
+    let account = connect.username.as_deref().and_then(|name| hall.directory.find(name));
+    let known = account.map(|account| account.name.clone());
+    let certificate = || Some(visitor.certificate.as_ref()?.serial.clone());
+    let key = || proof?.key().map(|id| id.to_string());
+    let named = known.or_else(certificate).or_else(key);
+    let stranger = connect.username.is_some() || connect.authentication.is_some();
+    named.unwrap_or_else(|| if stranger { "unknown" } else { "guest" }.into())
 }
 
 fn may_write(now: Timestamp) -> bool {

@@ -15,4 +15,6 @@ pub(crate) struct Hall {
     pub(crate) directory: Directory,
     pub(crate) enrollment: Enrollment,
     pub(crate) limits: Limits,
+    /// The house's own name, which clients sign.
+    pub(crate) domain: Box<str>,
 }

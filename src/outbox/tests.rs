@@ -91,6 +91,7 @@ impl House {
     async fn alice_asks_for_receipts(&self) -> Arc<Session> {
         let live = Live {
             serial: None,
+            key: None,
             address: None,
             version: Version::V5,
             door: "mqtts",

@@ -23,6 +23,9 @@ table! { certificate (serial) {
     not_before -> BigInt, not_after -> BigInt, der -> Nullable<Binary>, reason -> Nullable<Text>,
     revoked_at -> Nullable<BigInt>, created_at -> BigInt,
 } }
+table! { key (id) {
+    id -> Binary, account -> Binary, name -> Text, spki -> Binary, created_at -> BigInt,
+} }
 table! { token (hash) {
     hash -> Binary, account -> Binary, profile -> Text, expires_at -> BigInt, used_at -> Nullable<BigInt>,
 } }

@@ -38,7 +38,7 @@ fn use_link(web: &mut Web, link: &str, name: &str) -> Answer {
 }
 
 /// Somebody who has just become an admin.
-fn admin(town: &Town) -> Web {
+pub(crate) fn admin(town: &Town) -> Web {
     let mut web = Web::new(town);
     assert!(use_link(&mut web, &link(town), "root").body.contains("root"));
     web

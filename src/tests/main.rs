@@ -16,6 +16,7 @@ mod dns;
 mod doors;
 mod durability;
 mod flow;
+mod keys;
 mod mail;
 mod tidy;
 mod town;

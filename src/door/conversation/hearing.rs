@@ -1,12 +1,14 @@
 //! The hearing half of a conversation: from packets to questions, and from the house's answers to packets.
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
-use super::{Commit, Conversation, Done, Guest, Then};
+use super::{Challenged, Commit, Conversation, Done, Guest, Then};
 use crate::broker::Committing;
 use crate::chat::{Letter, Refusal, Relayed, Settled};
 use crate::dialect::plain;
+use crate::door::challenge::{Challenge, Proof};
 use crate::door::greet::{self, Greeted};
 use crate::journal::JournalError;
 use crate::mqtt::{Accept, Connect, Event, Qos, Reason, Subscription, Version};
@@ -64,7 +66,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             Event::Released { id } if self.is_durable() => batch.released.push(id),
             Event::Released { id } => self.machine.pubcomp(id),
             Event::Connect(connect) => self.greet(*connect),
-            Event::Auth { reason, data } => self.authenticate(reason, data),
+            Event::Auth { reason: Reason::ReAuthenticate, data } => self.challenge(data, None),
+            Event::Auth { data, .. } => self.prove(data),
             Event::Subscribe { id, filters, identifier } => {
                 self.relay(std::mem::take(&mut batch.letters), buffer);
                 self.subscribe(id, filters, identifier);
@@ -166,16 +169,46 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     }
 
     fn greet(&mut self, connect: Connect) {
+        match &connect.authentication {
+            Some(wanted) if greet::wants_challenge(&connect) => {
+                self.challenge(wanted.data.clone(), Some(connect));
+            }
+            _ => self.judge(connect, None),
+        }
+    }
+
+    fn judge(&mut self, connect: Connect, proof: Option<Proof>) {
         let (hall, visitor, bell) = (self.hall.clone(), self.visitor.clone(), self.bell.clone());
         self.ask(async move {
-            let greeted = greet::judge(&hall, &visitor, &connect, bell).await;
+            let greeted = greet::judge(&hall, &visitor, &connect, proof.as_ref(), bell).await;
             Done::Greeted(Box::new(greeted))
         });
     }
 
-    /// No method of enhanced authentication is offered yet, so the machine refused CONNECT before this could come.
-    fn authenticate(&mut self, _reason: Reason, _data: Option<bytes::Bytes>) {
-        self.machine.disconnect(Reason::BadAuthenticationMethod, None);
+    /// Asks the client to sign with the key that it names.
+    fn challenge(&mut self, key: Option<Bytes>, connect: Option<Connect>) {
+        let challenge = Challenge::new(key.as_deref());
+        self.machine.challenge(Some(challenge.nonce()));
+        self.challenged = Some(Box::new(Challenged { challenge, connect }));
+    }
+
+    /// The client has answered its challenge.
+    fn prove(&mut self, signature: Option<Bytes>) {
+        let Some(challenged) = self.challenged.take() else { return };
+        let Challenged { challenge, connect } = *challenged;
+        let proof = challenge.answered(signature);
+        match (connect, &self.guest) {
+            (Some(connect), _) => self.judge(connect, Some(proof)),
+            (None, Some(guest)) => {
+                let (hall, visitor) = (self.hall.clone(), self.visitor.clone());
+                let (who, attached) = (guest.who.clone(), guest.attached.clone());
+                self.ask(async move {
+                    let proven = greet::judge_again(&hall, &visitor, &who, &attached, &proof).await;
+                    Done::ProvenAgain(proven)
+                });
+            }
+            (None, None) => {}
+        }
     }
 
     fn subscribe(&mut self, id: u16, filters: Vec<Subscription>, identifier: Option<u32>) {
@@ -231,6 +264,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     pub(super) fn take(&mut self, done: Done) {
         match done {
             Done::Greeted(greeted) => self.greeted(*greeted),
+            Done::ProvenAgain(Ok(())) => self.machine.authenticated(None),
+            Done::ProvenAgain(Err(reason)) => self.machine.disconnect(reason, None),
             Done::Published(answers) => {
                 let named = answers
                     .into_iter()

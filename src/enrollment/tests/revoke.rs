@@ -9,6 +9,7 @@ async fn connected(house: &House, presented: &Presented, client: &str) -> Arc<Be
     let bell = Arc::<Bell>::default();
     let live = Live {
         serial: Some(presented.serial.clone()),
+        key: None,
         address: None,
         version: Version::V5,
         door: "mqtts",

@@ -4,7 +4,7 @@
 
 use chancery_admin_ui::{
     AccountState, CertificateState, Chrome, Download, Nav, Page, SessionState, Source, accounts::AccountRow,
-    certificates::CertificateRow, sessions::SessionRow,
+    certificates::CertificateRow, keys::KeyRow, sessions::SessionRow,
 };
 
 mod empty;
@@ -23,6 +23,7 @@ const SERIALS: [&str; 4] = [
     "2B9A4C6E8D0F41A3B5C7D9E1F3A5B7C9",
 ];
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIQTxsqkMPYTndlobDC0+T1BjAKBggqhkjOPQQDAjAuMSww\n-----END CERTIFICATE-----\n";
+const KEY: &str = "8c1f0a63d2b94e57a0c6f1e2d3b4a596";
 const NOON: &str = "2026-11-21T12:00:00Z";
 
 /// Name and HTML of every page, busy, and of every list while it is empty.
@@ -109,6 +110,16 @@ fn certificate_rows(say: Say<'_>) -> Vec<CertificateRow> {
     ]
 }
 
+fn key_rows(say: Say<'_>) -> Vec<KeyRow> {
+    let row = |name: &str, kind: &str| KeyRow {
+        id: say(KEY),
+        name: if name.is_empty() { String::new() } else { say(name) },
+        kind: say(kind),
+        created_at: say(NOON),
+    };
+    vec![row("gate in the yard", "Ed25519"), row("", "P-256")]
+}
+
 fn session_rows(say: Say<'_>) -> Vec<SessionRow> {
     let row = |session: &str, account: &str, client: &str, state, serial: &str, queued| SessionRow {
         session: say(session),
@@ -118,6 +129,7 @@ fn session_rows(say: Say<'_>) -> Vec<SessionRow> {
         protocol: say("MQTT 5 · mqtts"),
         address: if queued == 0 { say("192.0.2.17:50122") } else { String::new() },
         serial: if serial.is_empty() { String::new() } else { say(serial) },
+        key: if serial.is_empty() { say(KEY) } else { String::new() },
         queued,
         since: say(NOON),
     };

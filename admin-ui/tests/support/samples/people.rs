@@ -10,7 +10,7 @@ use chancery_admin_ui::{
     rooms::{RoomRow, Rooms},
 };
 
-use super::{NOON, Say, account_rows, certificate_rows, chrome, html, pairs, session_rows};
+use super::{NOON, Say, account_rows, certificate_rows, chrome, html, key_rows, pairs, session_rows};
 
 pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
     let list = Accounts {
@@ -42,6 +42,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         groups: vec![say("ops"), say("everyone")],
         rooms: vec![say("planning"), say("lunch")],
         certificates: certificate_rows(say),
+        keys: key_rows(say),
         sessions: session_rows(say),
         problem: String::new(),
     };

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 pub(crate) use facts::{
-    Found, FoundOwed, FoundSession, KeptSubscription, KeptWill, Message, Owed, Present, SessionState,
+    Found, FoundSession, KeptSubscription, KeptWill, Message, Owed, Present, SessionState,
 };
 pub(crate) use kept::{Fate, Kept};
 pub(crate) use record::Records;

@@ -104,8 +104,7 @@ impl Session {
                 qos: due.owed.qos,
                 retain: due.owed.retain,
                 stage: if due.owed.released { Stage::Released } else { Stage::Waiting },
-                // Whether it went out before the end, nobody knows any more.
-                again: true,
+                again: due.maybe_sent,
                 identifiers: identifiers(due.owed.identifiers.into_iter()),
                 expires_at: due.expires_at,
             });

@@ -94,6 +94,8 @@ pub(crate) struct FoundOwed {
     /// Bytes of topic and payload.
     pub(crate) size: u32,
     pub(crate) expires_at: Option<Timestamp>,
+    /// Its client was there after it came, so it may have been sent.
+    pub(crate) maybe_sent: bool,
 }
 
 /// What is still true, asked while the oldest segment is swept.

@@ -89,7 +89,7 @@ impl Picture {
         for owed in said.owed {
             let (size, expires_at) = (outline.size(), outline.expires_at());
             let kept = kept.clone();
-            self.change(owed.session, |life| life.owe(FoundOwed { owed, kept, size, expires_at }));
+            self.change(owed.session, |life| life.owe(FoundOwed { owed, kept, size, expires_at, maybe_sent: false }));
         }
         Some(())
     }
@@ -122,7 +122,10 @@ impl Picture {
                 life.received.insert(id, (at, None));
             }),
             Said::Attached(session, expiry) => {
-                self.change(session, |life| life.presence = (at, (expiry, None)))
+                self.change(session, |life| {
+                    life.presence = (at, (expiry, None));
+                    life.queue.values_mut().for_each(|found| found.maybe_sent = true);
+                });
             }
             Said::Ended(session, expiry, ended) => {
                 self.change(session, |life| life.presence = (at, (expiry, Some(ended))));
@@ -171,6 +174,7 @@ impl Life {
             return;
         }
         found.owed.released |= self.released.contains(&number);
+        found.maybe_sent |= self.presence.1.1.is_none();
         if found.owed.released {
             self.released.insert(number);
         }

@@ -1,7 +1,7 @@
 //! The properties of MQTT 5.0 packets (section 2.2.2): which may stand where, how often, with which values.
 
 use super::reader::Reader;
-use super::reason::{Breach, Reason};
+use super::reason::Breach;
 
 /// Where a list of properties stands.
 #[derive(Clone, Copy)]

@@ -124,7 +124,7 @@ impl World {
         let memory = self.memory();
         let mut sessions = BTreeMap::new();
         for FoundSession { state, queue } in found.sessions {
-            let read = |one: FoundOwed| {
+            let read = |one: facts::FoundOwed| {
                 let message = self.journal.read(&one.kept).unwrap();
                 assert_eq!(one.size as usize, message.topic.as_str().len() + message.payload.len());
                 (one.owed.number, (one.owed, one.kept, message))

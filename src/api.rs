@@ -7,6 +7,7 @@ mod accounts;
 mod certificates;
 mod devices;
 mod keys;
+pub(crate) mod metrics;
 mod outbox;
 mod peers;
 mod rooms;
@@ -48,6 +49,7 @@ pub(crate) struct House {
     pub(crate) enrollment: Enrollment,
     pub(crate) outbox: Outbox,
     pub(crate) peers: Peers,
+    pub(crate) metrics_token: metrics::Token,
     pub(crate) facts: Arc<Facts>,
 }
 
@@ -77,9 +79,9 @@ pub(crate) fn host_router(house: House) -> Router {
         .with_state(house)
 }
 
-/// What devices and probes may ask over HTTPS.
+/// What devices, probes and Prometheus may ask over HTTPS.
 pub(crate) fn device_router(house: House) -> Router {
-    devices::routes().with_state(house)
+    devices::routes().merge(metrics::routes()).with_state(house)
 }
 
 /// What everybody may read over plain HTTP.

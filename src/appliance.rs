@@ -124,6 +124,7 @@ impl Appliance {
         .await?;
         let peers = Peers::new(store.clone(), &config.dns)?;
 
+        let metrics_token = config.metrics.token(credentials.as_deref())?;
         let names = doors::server_names(&config);
         let server = enrollment.server_certificate(&names, now).await?;
         let tls = TlsDoors::new(&enrollment, &server)?;
@@ -133,8 +134,8 @@ impl Appliance {
             doors: doors.addresses(),
             console_url: doors::console_url(domain, &doors),
         };
-        let house =
-            House { store, broker, directory, chat, enrollment, outbox, peers, facts: Arc::new(facts) };
+        let facts = Arc::new(facts);
+        let house = House { store, broker, directory, chat, enrollment, outbox, peers, metrics_token, facts };
         Ok(Self { config, house, doors, tls, names, _lock: lock })
     }
 

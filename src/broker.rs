@@ -8,6 +8,8 @@ mod bell;
 mod config;
 mod connections;
 mod keep;
+mod memory;
+mod numbers;
 mod owed;
 mod parcel;
 pub(crate) mod properties;
@@ -199,9 +201,14 @@ impl Broker {
         self.read().by_account.get(&account).map(|mine| mine.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// How many sessions an account has.
-    pub(crate) fn count_of(&self, account: AccountId) -> usize {
-        self.read().by_account.get(&account).map_or(0, HashMap::len)
+    /// Whether somebody is connected under this client id.
+    pub(crate) fn is_taken(&self, account: AccountId, client_id: &str) -> bool {
+        let sessions = self.read();
+        sessions
+            .by_account
+            .get(&account)
+            .and_then(|mine| mine.get(client_id))
+            .is_some_and(|one| one.is_live())
     }
 
     /// One session.

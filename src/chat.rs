@@ -1,10 +1,11 @@
 //! Chat: what people may say to whom, and what they are owed.
 //!
 //! `publish` is how a message enters the house and `inbox` how it reaches a session; `relay` passes on what goes to
-//! plain topics; `receipts`, `presence` and `rooms` are what their names say; `acl` is the one place that says who
-//! may do what, and `rights` what that means for one client now.
+//! plain topics; `receipts`, `presence`, `rooms` and `sys` are what their names say; `acl` is the one place that says
+//! who may do what, `rights` what that means for one client now, and `audience` who would hear.
 
 pub(crate) mod acl;
+mod audience;
 mod inbox;
 mod presence;
 mod publish;
@@ -13,6 +14,7 @@ mod relay;
 mod rights;
 mod rooms;
 mod subscribe;
+mod sys;
 mod wills;
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub(crate) struct Chat {
     broker: Broker,
     directory: Directory,
     compiled: Arc<rights::Compiled>,
+    told: Arc<sys::Told>,
     /// The house's own domain.
     domain: Arc<str>,
 }
@@ -46,12 +49,7 @@ impl Chat {
         rules: acl::Rules,
         domain: &str,
     ) -> Self {
-        Self {
-            store,
-            broker,
-            directory,
-            compiled: Arc::new(rights::Compiled::new(rules)),
-            domain: domain.into(),
-        }
+        let compiled = Arc::new(rights::Compiled::new(rules));
+        Self { store, broker, directory, compiled, told: Arc::default(), domain: domain.into() }
     }
 }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::api::metrics;
 use crate::chat::acl;
 use crate::time::Span;
 use crate::{broker, directory, door, enrollment, outbox, peer};
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) dns: peer::Config,
     pub(crate) chat: Chat,
     pub(crate) acl: acl::Config,
+    pub(crate) metrics: metrics::Config,
     pub(crate) log: Log,
 }
 
@@ -169,6 +171,7 @@ struct Parts {
     broker: Option<broker::Config>,
     chat: Option<Chat>,
     acl: Option<acl::Config>,
+    metrics: Option<metrics::Config>,
     log: Option<Log>,
 }
 
@@ -211,15 +214,26 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
     }
     let file = file.get_mut();
     let mut part = |name: &str| Section { name: name.to_owned(), value: take(file, name) };
-    let sections =
-        ["appliance", "door", "broker", "directory", "authority", "mail", "dns", "chat", "acl", "log"]
-            .map(&mut part);
+    let sections = [
+        "appliance",
+        "door",
+        "broker",
+        "directory",
+        "authority",
+        "mail",
+        "dns",
+        "chat",
+        "acl",
+        "metrics",
+        "log",
+    ]
+    .map(&mut part);
     let known = sections.iter().map(|section| section.name.clone()).collect::<Vec<_>>().join(", ");
     for key in file.keys() {
         let what = format!("[{}] is not known; there are {known}", key.get_ref());
         list.push(Problem { at: Some(place(text, &key.span())), what });
     }
-    let [appliance, door, broker, directory, authority, mail, dns, chat, acl, log] = sections;
+    let [appliance, door, broker, directory, authority, mail, dns, chat, acl, metrics, log] = sections;
     // Every section is read even if one is wrong, so that all problems are told at once.
     let parts = Parts {
         appliance: appliance.read(text, list),
@@ -231,6 +245,7 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
         broker: broker.read(text, list),
         chat: chat.read(text, list),
         acl: acl.read(text, list),
+        metrics: metrics.read(text, list),
         log: log.read(text, list),
     };
     check(&parts, list);
@@ -244,6 +259,7 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
         broker: parts.broker?,
         chat: parts.chat?,
         acl: parts.acl?,
+        metrics: parts.metrics?,
         log: parts.log?,
     })
 }

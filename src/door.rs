@@ -9,6 +9,7 @@ mod hall;
 mod handshakes;
 mod http;
 mod https;
+mod limits;
 mod proxy;
 pub(crate) mod quic;
 pub(crate) mod tcp;
@@ -20,19 +21,23 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_rustls::server::TlsStream;
 
 pub(crate) use config::{Config, Entrance, LimitsConfig};
 pub(crate) use greet::Visitor;
 pub(crate) use hall::Hall;
 pub(crate) use http::serve as serve_http;
 pub(crate) use https::serve as serve_https;
+pub(crate) use limits::Gate;
 
+use crate::metrics::METRICS;
+use crate::time;
 use handshakes::Handshakes;
 use tls::Tls;
-use websocket::{Frames, Web};
+use websocket::Web;
 
 /// The way in through one MQTT door over TCP: what lies between its sockets and MQTT.
 pub(crate) struct Way {
@@ -46,13 +51,20 @@ pub(crate) struct Way {
     handshakes: Handshakes,
 }
 
-/// A connection on which MQTT may begin.
-enum Line {
-    Plain(TcpStream),
-    // Boxed: the state of TLS is moved once, and plain connections need no room for it.
-    Secure(Box<TlsStream<TcpStream>>),
-    Web(Frames<TcpStream>),
-    SecureWeb(Frames<Box<TlsStream<TcpStream>>>),
+/// What every conversation is begun with, whatever carries it.
+struct Beginning {
+    hall: Arc<Hall>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Beginning {
+    /// Boxed, because each carrier makes it another type, of another size.
+    fn on<S>(self, stream: S, visitor: Visitor) -> BoxFuture<'static, ()>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Box::pin(conversation::serve(self.hall, stream, visitor, self.stop))
+    }
 }
 
 impl Way {
@@ -77,14 +89,20 @@ impl Way {
         }
     }
 
-    /// What comes before MQTT, in this order: PROXY header, TLS, WebSocket. `None` for those who leave without a word,
-    /// as those do who only ask whether the door is open.
-    async fn arrive(&self, mut stream: TcpStream, from: SocketAddr) -> io::Result<Option<(Line, Visitor)>> {
+    /// What comes before MQTT, in this order: PROXY header, TLS, WebSocket. Gives the conversation that may begin then;
+    /// `None` for those who leave without a word, as those do who only ask whether the door is open, and for those
+    /// whose address shakes hands too often.
+    async fn arrive(
+        &self,
+        beginning: Beginning,
+        mut stream: TcpStream,
+        from: SocketAddr,
+    ) -> io::Result<Option<BoxFuture<'static, ()>>> {
         let claimed = match self.proxied {
             true => proxy::address(&mut stream).await?.unwrap_or(from),
             false => from,
         };
-        let mut visitor = Visitor {
+        let visitor = Visitor {
             door: self.name,
             address: Some(claimed),
             certificate: None,
@@ -92,33 +110,42 @@ impl Way {
             allow_anonymous: self.anonymous && is_loopback(from.ip()) && is_loopback(claimed.ip()),
         };
         if self.tls.is_none() && self.web.is_none() {
-            return Ok(Some((Line::Plain(stream), visitor)));
+            return Ok(Some(beginning.on(stream, visitor)));
         }
         // Whoever is silent has not begun a handshake, and takes no place from those who have.
-        if stream.peek(&mut [0]).await? == 0 {
+        if stream.peek(&mut [0]).await? == 0
+            || !beginning.hall.gate.may_shake(claimed.ip(), time::monotonic())
+        {
             return Ok(None);
         }
-        let line = self.handshakes.run(self.shake(stream, &mut visitor)).await?;
-        Ok(Some((line, visitor)))
+        let begun = self.handshakes.run(self.shake(beginning, stream, visitor)).await?;
+        METRICS.handshakes_done.of(self.name).add(1);
+        Ok(Some(begun))
     }
 
-    async fn shake(&self, stream: TcpStream, visitor: &mut Visitor) -> io::Result<Line> {
+    async fn shake(
+        &self,
+        beginning: Beginning,
+        stream: TcpStream,
+        mut visitor: Visitor,
+    ) -> io::Result<BoxFuture<'static, ()>> {
         let Some(tls) = &self.tls else {
-            return Ok(match &self.web {
-                Some(web) => Line::Web(web.upgrade(stream, visitor).await?),
-                None => Line::Plain(stream),
-            });
+            return match &self.web {
+                Some(web) => Ok(beginning.on(web.upgrade(stream, &mut visitor).await?, visitor)),
+                None => Ok(beginning.on(stream, visitor)),
+            };
         };
         let (stream, certificate) = match self.spares_browsers {
             true => tls.accept_sparing_browsers(stream).await?,
             false => tls.accept(stream).await?,
         };
         visitor.certificate = certificate;
+        // The state of TLS is large, and is moved from here to there before it rests.
         let stream = Box::new(stream);
-        Ok(match &self.web {
-            Some(web) => Line::SecureWeb(web.upgrade(stream, visitor).await?),
-            None => Line::Secure(stream),
-        })
+        match &self.web {
+            Some(web) => Ok(beginning.on(web.upgrade(stream, &mut visitor).await?, visitor)),
+            None => Ok(beginning.on(stream, visitor)),
+        }
     }
 }
 
@@ -132,24 +159,22 @@ pub(crate) async fn serve_mqtt(
 ) {
     let told = stop.clone();
     tcp::accept(listener, most, stop, move |stream, from| {
-        let (way, hall, mut told) = (way.clone(), hall.clone(), told.clone());
+        let (way, mut told) = (way.clone(), told.clone());
+        let beginning = Beginning { hall: hall.clone(), stop: told.clone() };
         async move {
             // Boxed, so that what a handshake needs is given back when it is done.
-            let arrived = tokio::time::timeout(way.patience, Box::pin(way.arrive(stream, from)));
+            let arrived = tokio::time::timeout(way.patience, Box::pin(way.arrive(beginning, stream, from)));
             let arrived = tokio::select! {
                 arrived = arrived => arrived.map_err(io::Error::from).flatten(),
                 _ = told.changed() => return,
             };
-            let (line, visitor) = match arrived {
-                Ok(Some(arrived)) => arrived,
-                Ok(None) => return,
-                Err(error) => return tracing::info!(door = way.name, %error, "a handshake failed"),
-            };
-            match line {
-                Line::Plain(stream) => conversation::serve(hall, stream, visitor, told).await,
-                Line::Secure(stream) => conversation::serve(hall, stream, visitor, told).await,
-                Line::Web(stream) => conversation::serve(hall, stream, visitor, told).await,
-                Line::SecureWeb(stream) => conversation::serve(hall, stream, visitor, told).await,
+            match arrived {
+                Ok(Some(conversation)) => conversation.await,
+                Ok(None) => {}
+                Err(error) => {
+                    METRICS.handshakes_failed.of(way.name).add(1);
+                    tracing::info!(door = way.name, %error, "a handshake failed");
+                }
             }
         }
     })

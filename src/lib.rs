@@ -47,6 +47,8 @@ mod secret;
 mod principal;
 /// Which.
 mod id;
+/// What was counted since the house opened.
+mod metrics;
 /// When.
 mod time;
 

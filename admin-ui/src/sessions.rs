@@ -2,7 +2,7 @@
 
 use crate::{Chrome, Page, Paging, SessionState, paging};
 
-/// `GET /sessions?q=&page=`; a row's button posts to `/sessions/{session}/kick`.
+/// `GET /sessions?q=&topic=&page=`; a row's button posts to `/sessions/{session}/kick`.
 #[derive(Clone, Debug, Default, Page)]
 #[template(path = "sessions.html")]
 pub struct Sessions {
@@ -10,6 +10,8 @@ pub struct Sessions {
     pub chrome: Chrome,
     /// The account or client id searched for; empty lists all.
     pub search: String,
+    /// The topic of which those are listed that would get a message; empty lists all.
+    pub topic: String,
     /// The sessions on this page.
     pub rows: Vec<SessionRow>,
     /// Which page this is.
@@ -49,7 +51,11 @@ impl SessionRow {
 }
 
 impl Sessions {
+    fn is_whole(&self) -> bool {
+        self.search.is_empty() && self.topic.is_empty()
+    }
+
     fn base(&self) -> String {
-        paging::base("/sessions", &[("q", &self.search)])
+        paging::base("/sessions", &[("q", &self.search), ("topic", &self.topic)])
     }
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Json;
 use axum::routing::get;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Answer, House, Refused};
 use crate::audit::Deed;
 use crate::broker::Session;
-use crate::mqtt::{Reason, Version};
+use crate::mqtt::{Reason, TopicFilter, TopicName, Version};
 use crate::principal::Principal;
 use crate::store::StoreError;
 use crate::time::{self, Timestamp};
@@ -23,8 +23,14 @@ pub(crate) struct SessionView {
     pub(crate) client_id: String,
     /// `live` or `waiting`.
     pub(crate) state: &'static str,
-    /// Messages in its queue.
+    /// Messages that it is owed: rows of chat, and messages on plain topics.
     pub(crate) queued: i64,
+    /// Those on plain topics among them, their bytes, and how many are sent and not acknowledged.
+    pub(crate) owed: usize,
+    pub(crate) owed_bytes: u64,
+    pub(crate) in_flight: usize,
+    /// Seconds it outlives its connection; null means for ever.
+    pub(crate) expiry_s: Option<u32>,
     pub(crate) door: Option<&'static str>,
     pub(crate) protocol: Option<&'static str>,
     pub(crate) address: Option<String>,
@@ -41,12 +47,29 @@ pub(crate) struct SessionView {
 pub(crate) struct SubscriptionView {
     pub(crate) filter: String,
     pub(crate) qos: u8,
+    pub(crate) no_local: bool,
+    pub(crate) retain_as_published: bool,
+    /// The client's own number for it (MQTT 5.0 section 3.8.2.1.2).
+    pub(crate) identifier: Option<u32>,
 }
 
 impl SessionView {
     /// Every session, by account and client id.
     pub(crate) async fn all(house: &House) -> Result<Vec<SessionView>, StoreError> {
-        let sessions = house.broker.all();
+        Self::of(house, house.broker.all()).await
+    }
+
+    /// The sessions that would get a message on this topic now, each with the subscriptions that select it.
+    pub(crate) async fn hearing(house: &House, topic: &TopicName) -> Result<Vec<SessionView>, StoreError> {
+        let mut views = Self::of(house, house.chat.audience(topic)).await?;
+        for view in &mut views {
+            view.subscriptions
+                .retain(|one| TopicFilter::parse(&one.filter).is_ok_and(|filter| filter.matches(topic)));
+        }
+        Ok(views)
+    }
+
+    async fn of(house: &House, sessions: Vec<Arc<Session>>) -> Result<Vec<SessionView>, StoreError> {
         let ids: Vec<_> = sessions.iter().map(|session| session.id).collect();
         let queued = house
             .store
@@ -75,8 +98,19 @@ pub(super) fn routes() -> axum::Router<House> {
         .route("/api/v1/sessions/{id}", get(show).delete(kick))
 }
 
-async fn list(State(house): State<House>) -> Answer<Vec<SessionView>> {
-    Ok(Json(SessionView::all(&house).await?))
+/// What `GET /api/v1/sessions` may be asked.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Asked {
+    topic: Option<String>,
+}
+
+async fn list(State(house): State<House>, Query(asked): Query<Asked>) -> Answer<Vec<SessionView>> {
+    let Some(topic) = asked.topic else { return Ok(Json(SessionView::all(&house).await?)) };
+    let topic = TopicName::parse(&topic).map_err(|_| {
+        Refused::BadRequest(format!("{topic:?} is no topic name: it has no wildcards and is not empty"))
+    })?;
+    Ok(Json(SessionView::hearing(&house, &topic).await?))
 }
 
 async fn show(State(house): State<House>, Path(id): Path<String>) -> Answer<SessionView> {
@@ -116,12 +150,18 @@ fn view(house: &House, session: &Session, queued: i64) -> SessionView {
         }
         None => (None, None, None, None, None, session.ended_at().unwrap_or(session.created_at)),
     };
+    let (owed_bytes, in_flight) = session.owed_bytes_and_in_flight();
+    let owed = session.owed();
     SessionView {
         session: session.id.to_string(),
         account,
         client_id: session.client_id.to_string(),
         state: if door.is_some() { "live" } else { "waiting" },
-        queued: queued + session.owed() as i64,
+        queued: queued + owed as i64,
+        owed,
+        owed_bytes,
+        in_flight,
+        expiry_s: Some(session.expiry()).filter(|seconds| *seconds != u32::MAX),
         door,
         protocol,
         address: address.map(|address| address.to_string()),
@@ -131,7 +171,13 @@ fn view(house: &House, session: &Session, queued: i64) -> SessionView {
         subscriptions: session
             .subscriptions()
             .iter()
-            .map(|one| SubscriptionView { filter: one.filter.to_string(), qos: one.qos as u8 })
+            .map(|one| SubscriptionView {
+                filter: one.filter.to_string(),
+                qos: one.qos as u8,
+                no_local: one.no_local,
+                retain_as_published: one.retain_as_published,
+                identifier: one.identifier,
+            })
             .collect(),
     }
 }

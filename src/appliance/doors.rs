@@ -12,9 +12,10 @@ use tokio::task::JoinSet;
 
 use crate::api::{self, House};
 use crate::config::Config;
-use crate::door::{self, Hall, Way, quic, tcp, tls::Tls};
+use crate::door::{self, Gate, Hall, Way, quic, tcp, tls::Tls};
 use crate::enrollment::{Enrollment, ServerCertificate};
 use crate::mqtt::Limits;
+use crate::time;
 
 /// Bound sockets by the name of their door; the first address of a door is the one that is named.
 #[derive(Default)]
@@ -155,6 +156,7 @@ fn hall(house: &House, limits: &door::LimitsConfig) -> Arc<Hall> {
             connect_timeout: limits.connect_timeout.0,
         },
         domain: house.facts.domain.as_str().into(),
+        gate: Gate::new(limits, time::monotonic()),
     })
 }
 

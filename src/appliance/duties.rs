@@ -1,5 +1,5 @@
-//! Small duties, each at its own pace: feed the watchdog, let what is over expire, renew CRL and server certificate,
-//! ask LDAP for everybody.
+//! Small duties, each at its own pace: feed the watchdog, tell the numbers, let what is over expire, renew CRL and
+//! server certificate, ask LDAP for everybody.
 
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use crate::time;
 
 /// Well within the unit's `WatchdogSec`.
 const OFTEN: Duration = Duration::from_secs(5);
+/// How often `$SYS` is told anew.
+const TELL: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 /// What ended this long ago is of no more use to anybody.
 const FORGET: Duration = Duration::from_secs(30 * 86_400);
@@ -34,12 +36,13 @@ pub(super) struct Duties {
 impl Duties {
     /// Does them until the house stops. What fails is told and tried again at its next turn.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (mut often, mut hour) = (every(OFTEN), every(HOUR));
+        let (mut often, mut tell, mut hour) = (every(OFTEN), every(TELL), every(HOUR));
         // What is thrown away by a clock that is wrong at start would be gone for good: there is an hour to set it.
         let mut later = interval_at((time::monotonic() + HOUR).into(), HOUR);
         loop {
             let done = tokio::select! {
                 _ = often.tick() => self.often().await,
+                _ = tell.tick() => self.tell(),
                 _ = hour.tick() => self.renew().await,
                 _ = later.tick() => self.throw_away().await,
                 _ = stop.changed() => return,
@@ -61,6 +64,11 @@ impl Duties {
         })
         .await??;
         self.house.enrollment.renew_crl_if_due(now).await;
+        Ok(())
+    }
+
+    fn tell(&self) -> Result<()> {
+        self.house.chat.tell_sys(self.house.facts.started, time::now());
         Ok(())
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct Config {
     session_expiry: Span,
     pub(crate) subscriptions: usize,
     pub(crate) retained_bytes: usize,
+    pub(crate) memory_bytes: usize,
     pub(crate) journal_bytes: u64,
 }
 
@@ -27,6 +28,7 @@ struct Keys {
     session_expiry: Span,
     subscriptions: usize,
     retained_bytes: usize,
+    memory_bytes: usize,
     journal_bytes: u64,
 }
 
@@ -39,6 +41,7 @@ impl Default for Keys {
             session_expiry: Span(std::time::Duration::from_secs(30 * 86_400)),
             subscriptions: 1000,
             retained_bytes: 64 << 20,
+            memory_bytes: 2 << 30,
             journal_bytes: 4 << 30,
         }
     }
@@ -55,6 +58,7 @@ impl From<Keys> for Config {
             session_expiry: keys.session_expiry,
             subscriptions: keys.subscriptions,
             retained_bytes: keys.retained_bytes,
+            memory_bytes: keys.memory_bytes,
             journal_bytes: keys.journal_bytes,
         }
     }
@@ -88,6 +92,9 @@ impl Config {
         }
         if self.subscriptions == 0 {
             problems.push("broker.subscriptions: at least 1".into());
+        }
+        if self.memory_bytes < 16 << 20 {
+            problems.push("broker.memory_bytes: at least 16777216".into());
         }
         if self.journal_bytes < 64 << 20 {
             problems.push("broker.journal_bytes: at least 67108864".into());

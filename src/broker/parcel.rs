@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::memory::Load;
 use crate::mqtt::{Properties, Qos, TopicName};
 use crate::time::Timestamp;
 
@@ -16,6 +17,7 @@ pub(crate) struct Run {
     pub(crate) at: Timestamp,
     pub(crate) bodies: Vec<Body>,
     bytes: usize,
+    held: Load,
 }
 
 /// One message of a run.
@@ -56,14 +58,20 @@ pub(crate) enum Retain {
 impl Run {
     pub(crate) fn new(topic: TopicName, qos: Qos, at: Timestamp) -> Self {
         let bytes = size_of::<Self>() + topic.as_str().len();
-        Self { topic, qos, at, bodies: Vec::new(), bytes }
+        Self { topic, qos, at, bodies: Vec::new(), bytes, held: Load::default() }
     }
 
     /// A run of one.
     pub(crate) fn one(topic: TopicName, qos: Qos, at: Timestamp, body: Body) -> Arc<Self> {
         let mut run = Self::new(topic, qos, at);
         run.push(body);
-        Arc::new(run)
+        run.shared()
+    }
+
+    /// From here on it is held by whoever has a claim to it, and counts once for all of them.
+    pub(crate) fn shared(mut self) -> Arc<Self> {
+        self.held = Load::new(self.bytes);
+        Arc::new(self)
     }
 
     pub(crate) fn push(&mut self, body: Body) {

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::memory::Load;
 use super::parcel::{Identifiers, Parcel, number_at_or_after, packet_id};
 use crate::journal::{Fate, Kept, Message};
 use crate::mqtt::Qos;
@@ -14,6 +15,8 @@ use crate::time::Timestamp;
 
 /// Bodies of one session's dues in memory, in bytes; the others are read when their turn comes.
 const WARM: usize = 256 * 1024;
+/// Bytes of memory for a due without its body, and for where that is.
+const PLACE: usize = size_of::<Due>() + 64;
 
 /// How much one session may have waiting.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,8 @@ pub(super) struct Queue {
     next: u64,
     owed: u64,
     warm: usize,
+    /// Dues in memory; parcels count for themselves.
+    held: Load,
 }
 
 /// Something owed.
@@ -200,7 +205,9 @@ impl Queue {
     fn send(&mut self, left: Option<u64>) -> Step {
         let Some(due) = self.dues.get_mut(self.cursor) else { return Step::Nothing };
         let Some(message) = due.message.take() else { return Step::Cold(self.cold()) };
-        self.warm = self.warm.saturating_sub(due.size as usize);
+        let size = due.size as usize;
+        self.warm = self.warm.saturating_sub(size);
+        self.held.less(size);
         due.stage = Stage::Sent;
         self.cursor += 1;
         Step::Send(Sending {
@@ -239,6 +246,7 @@ impl Queue {
             due.message = Some(Arc::new(message));
             let size = due.size as usize;
             self.warm += size;
+            self.held.more(size);
         }
     }
 
@@ -250,6 +258,7 @@ impl Queue {
             (due.stage, due.message) = (Stage::Waiting, Some(sending.message));
             let size = due.size as usize;
             self.warm += size;
+            self.held.more(size);
         }
     }
 
@@ -283,9 +292,9 @@ impl Queue {
             self.cursor -= 1;
         }
         self.owed = self.owed.saturating_sub(u64::from(due.size));
-        if due.message.is_some() {
-            self.warm = self.warm.saturating_sub(due.size as usize);
-        }
+        let warm = if due.message.is_some() { due.size as usize } else { 0 };
+        self.warm = self.warm.saturating_sub(warm);
+        self.held.less(PLACE + warm);
         if self.dues.is_empty() {
             self.dues = VecDeque::new();
         }
@@ -305,12 +314,22 @@ impl Queue {
         for due in &mut self.dues {
             due.message = None;
         }
-        self.warm = 0;
+        self.held.less(std::mem::take(&mut self.warm));
     }
 
     /// How many messages are owed.
     pub(super) fn len(&self) -> usize {
         self.dues.len()
+    }
+
+    /// How many bytes of them.
+    pub(super) fn bytes(&self) -> u64 {
+        self.owed
+    }
+
+    /// How many of them went out on this connection.
+    pub(super) fn in_flight(&self) -> usize {
+        self.cursor
     }
 
     /// The number after the last.
@@ -333,8 +352,8 @@ impl Queue {
 
     fn count(&mut self, due: &Due) {
         self.owed += u64::from(due.size);
-        if due.message.is_some() {
-            self.warm += due.size as usize;
-        }
+        let warm = if due.message.is_some() { due.size as usize } else { 0 };
+        self.warm += warm;
+        self.held.more(PLACE + warm);
     }
 }

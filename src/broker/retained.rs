@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Broker;
+use super::memory::Load;
 use super::session::expires_at;
 use crate::journal::{Kept, Message, Records};
 use crate::mqtt::{TopicFilter, TopicName};
@@ -15,6 +16,7 @@ pub(super) struct Retained {
     root: Node,
     bytes: usize,
     count: usize,
+    held: Load,
 }
 
 #[derive(Default)]
@@ -35,6 +37,7 @@ impl Retained {
             return before;
         }
         self.bytes += weight(&message);
+        self.held.more(weight(&message));
         self.count += 1;
         let mut node = &mut self.root;
         for level in message.topic.as_str().split('/') {
@@ -49,6 +52,7 @@ impl Retained {
         let levels: Vec<&str> = topic.as_str().split('/').collect();
         let gone = take(&mut self.root, &levels)?;
         self.bytes -= weight(&gone.0);
+        self.held.less(weight(&gone.0));
         self.count -= 1;
         Some(gone)
     }

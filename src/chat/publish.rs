@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     Full,
     #[error("a session that is owed it has as much in its queue as it may")]
     QueueFull,
+    #[error("the house holds as much in memory as it may")]
+    MemoryFull,
     #[error("there is no room for another retained message")]
     RetainedFull,
     #[error("the house could not keep it")]
@@ -44,7 +46,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// Whether it may go better later: nothing is wrong with the message.
     pub(crate) fn is_trouble(self) -> bool {
-        matches!(self, Refusal::Full | Refusal::QueueFull | Refusal::RetainedFull | Refusal::Failed)
+        matches!(self, Self::Full | Self::QueueFull | Self::MemoryFull | Self::RetainedFull | Self::Failed)
     }
 }
 
@@ -53,7 +55,9 @@ impl From<Refusal> for Reason {
         match refusal {
             Refusal::NotAllowed => Reason::NotAuthorized,
             Refusal::NoSuchAddress | Refusal::NoPeer => Reason::TopicNameInvalid,
-            Refusal::Full | Refusal::QueueFull | Refusal::RetainedFull => Reason::QuotaExceeded,
+            Refusal::Full | Refusal::QueueFull | Refusal::MemoryFull | Refusal::RetainedFull => {
+                Reason::QuotaExceeded
+            }
             Refusal::Failed => Reason::UnspecifiedError,
         }
     }

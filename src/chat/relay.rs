@@ -13,6 +13,7 @@ use super::acl::Right;
 use super::{Chat, Letter, Refusal};
 use crate::broker::{Bell, Body, Broker, Group, Held, Parcel, Retain, Route, Routes, Run, Session};
 use crate::journal::{JournalError, Kept, Message, Owed, Records};
+use crate::metrics::{Dropped, Limit, METRICS};
 use crate::mqtt::{Qos, Reason, TopicName};
 use crate::time::Timestamp;
 
@@ -143,8 +144,7 @@ impl Chat {
         if !self.rights(from).allow(Right::Publish, topic) {
             return Err(Refusal::NotAllowed);
         }
-        let may = |reader: &Session| self.rights(reader).allow(Right::Subscribe, topic);
-        Ok(Arc::new(self.broker.routes(topic, may)))
+        Ok(Arc::new(self.readers(topic)))
     }
 }
 
@@ -178,6 +178,10 @@ impl Relay<'_> {
             let refused = self.answers.iter_mut().skip(answers).take(run.bodies.len());
             return refused.for_each(|answer| *answer = Err(refusal));
         }
+        if run.qos == Qos::AtMostOnce && self.chat.broker.is_full() {
+            METRICS.hit(Limit::Memory);
+            return METRICS.drop(Dropped::Memory, run.bodies.len() as u64);
+        }
         let noted = self.from.is_durable() && !ids.is_empty();
         let retained = run.bodies.iter().any(|body| body.retain);
         if routes.is_empty() && !retained && !noted {
@@ -186,7 +190,7 @@ impl Relay<'_> {
         if run.bytes() < self.buffer / SHARE {
             run.take_home();
         }
-        let (run, from) = (Arc::new(run), self.from.id);
+        let (run, from) = (run.shared(), self.from.id);
         let others = routes.to.iter().filter(|route| !(route.no_local && route.session.id == from));
         let (owed, passing): (Vec<&Route>, Vec<&Route>) = others.partition(|route| is_owed(route, &run));
         let shared = self.share(&run, &routes);
@@ -210,17 +214,25 @@ impl Relay<'_> {
     /// Whether everybody who is owed the run has room for it, and the retained messages too.
     fn may_pass(&self, run: &Run, routes: &Routes) -> Result<(), Refusal> {
         let broker = &self.chat.broker;
+        if run.qos > Qos::AtMostOnce && broker.is_full() {
+            METRICS.hit(Limit::Memory);
+            return Err(Refusal::MemoryFull);
+        }
         let (count, bytes) = (run.bodies.len(), run.bytes());
         let takes =
             |route: &Route| !is_owed(route, run) || route.session.has_room(count, bytes, broker.limits());
         let groups_take = || routes.groups.iter().all(|group| group.members.iter().any(takes));
         if !routes.to.iter().all(takes) || !groups_take() {
+            METRICS.hit(Limit::Queue);
             return Err(Refusal::QueueFull);
         }
         let retained = run.bodies.iter().rev().find(|body| body.retain && !body.payload.is_empty());
         match retained.is_none_or(|body| broker.may_retain(&message(run, body))) {
             true => Ok(()),
-            false => Err(Refusal::RetainedFull),
+            false => {
+                METRICS.hit(Limit::Retained);
+                Err(Refusal::RetainedFull)
+            }
         }
     }
 
@@ -229,7 +241,11 @@ impl Relay<'_> {
         let limits = *self.chat.broker.limits();
         let has_room = |session: &Session| session.has_room(run.bodies.len(), run.bytes(), &limits);
         let each = |group: &'r Group| {
-            (0..run.bodies.len()).filter_map(move |at| Some((at, group.next(run.qos, has_room)?)))
+            (0..run.bodies.len()).filter_map(move |at| {
+                let next = group.next(run.qos, has_room);
+                METRICS.drop(Dropped::Nobody, u64::from(next.is_none()));
+                Some((at, next?))
+            })
         };
         routes.groups.iter().flat_map(each).collect()
     }

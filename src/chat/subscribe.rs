@@ -7,6 +7,7 @@ use super::{Chat, Refusal};
 use crate::broker::{Body, Parcel, Retain, Run, Session, Subscribed};
 use crate::dialect::plain;
 use crate::journal::{JournalError, Kept, Records};
+use crate::metrics::{Limit, METRICS};
 use crate::mqtt::{Qos, Reason, RetainHandling, Subscription, TopicName};
 use crate::principal::Principal;
 use crate::store::{StoreError, Tx};
@@ -38,6 +39,7 @@ impl Chat {
                 let had = asked.filter.as_ref().is_ok_and(|filter| session.has(filter));
                 let most = self.broker.config().subscriptions;
                 if !had && session.subscription_count() + granted.len() >= most {
+                    METRICS.hit(Limit::Subscriptions);
                     return Err(Reason::QuotaExceeded);
                 }
                 let retained = asked.retain_handling;
@@ -104,6 +106,7 @@ impl Chat {
             return Ok(());
         }
         let rights = self.rights(session);
+        self.show_sys(session, new, &rights, now);
         let (identifiers, mut records) = (new.identifier.map(|id| Arc::from([id])), Records::new());
         for message in self.broker.retained_for(&new.filter, now) {
             if !rights.allow(Right::Subscribe, &message.topic) {

@@ -2,14 +2,18 @@
 
 use clap::Subcommand;
 
-use super::client::{Client, at};
+use super::client::{Client, at, encode};
 use super::output::Output;
 use super::trouble::Trouble;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Every session
-    List,
+    List {
+        /// Only those that would get a message on this topic now
+        #[arg(long)]
+        topic: Option<String>,
+    },
     /// One session with its subscriptions
     Show {
         #[arg(value_parser = super::named)]
@@ -25,10 +29,14 @@ pub(super) enum Verb {
 impl Verb {
     pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
         match self {
-            Verb::List => {
+            Verb::List { topic } => {
+                let mut path = at(&["sessions"]);
+                if let Some(topic) = topic {
+                    path.push_str(&format!("?topic={}", encode(&topic)));
+                }
                 let fields =
                     ["session", "account", "client_id", "state", "queued", "door", "address", "since"];
-                out.list("sessions", &fields, &client.get(&at(&["sessions"]))?)
+                out.list("sessions", &fields, &client.get(&path)?)
             }
             Verb::Show { session } => {
                 let first = [
@@ -37,6 +45,10 @@ impl Verb {
                     "client_id",
                     "state",
                     "queued",
+                    "owed",
+                    "owed_bytes",
+                    "in_flight",
+                    "expiry_s",
                     "door",
                     "address",
                     "since",

@@ -14,6 +14,7 @@ use super::flash::{Done, done};
 use super::guard::Admin;
 use super::page::{Answer, path, show, window};
 use crate::api::{Refused, SessionView};
+use crate::mqtt::TopicName;
 
 pub(super) fn routes() -> Router<Console> {
     Router::new().route("/sessions", get(list)).route("/sessions/{session}/kick", post(kick))
@@ -23,18 +24,25 @@ pub(super) fn routes() -> Router<Console> {
 #[serde(default)]
 struct Asked {
     q: String,
+    topic: String,
     page: Option<u32>,
 }
 
 async fn list(State(console): State<Console>, admin: Admin, Query(asked): Query<Asked>) -> Answer {
     let words = asked.q.trim().to_lowercase();
     let holds = |text: &str| text.to_lowercase().contains(&words);
-    let mut found = SessionView::all(&console.house).await?;
+    // What is no topic name reaches nobody.
+    let mut found = match TopicName::parse(&asked.topic) {
+        Ok(topic) => SessionView::hearing(&console.house, &topic).await?,
+        Err(_) if !asked.topic.is_empty() => Vec::new(),
+        Err(_) => SessionView::all(&console.house).await?,
+    };
     found.retain(|session| holds(&session.account) || holds(&session.client_id));
     let (range, paging) = window(asked.page, found.len());
     show(&Sessions {
         chrome: admin.chrome(Nav::Sessions, &[&["session", "list"]]),
         search: asked.q.trim().into(),
+        topic: asked.topic,
         rows: found.get(range).unwrap_or_default().iter().map(session_row).collect(),
         paging,
     })

@@ -105,6 +105,18 @@ pub(crate) struct LimitsConfig {
     pub(crate) connections: usize,
     /// Handshakes that each door has under way at a time.
     pub(crate) handshakes: usize,
+    /// Connections of one account.
+    pub(crate) connections_per_account: usize,
+    /// Connections from one address; of IPv6, from one network of 64 bits.
+    pub(crate) connections_per_address: usize,
+    /// CONNECTs a second from one address.
+    pub(crate) connects_per_second: u64,
+    /// Handshakes of TLS, WebSocket or QUIC a second from one address.
+    pub(crate) handshakes_per_second: u64,
+    /// Messages a second that one account may publish.
+    pub(crate) publish_messages_per_second: u64,
+    /// Bytes a second that one account may publish.
+    pub(crate) publish_bytes_per_second: u64,
     /// How long a client may take for its handshake, and from there to CONNECT.
     pub(crate) connect_timeout: Span,
 }
@@ -130,6 +142,12 @@ impl Default for LimitsConfig {
             topic_aliases: 32,
             connections: 50_000,
             handshakes: 1024,
+            connections_per_account: 20_000,
+            connections_per_address: 20_000,
+            connects_per_second: 5_000,
+            handshakes_per_second: 5_000,
+            publish_messages_per_second: 5_000_000,
+            publish_bytes_per_second: 2 << 30,
             connect_timeout: Span(Duration::from_secs(10)),
         }
     }
@@ -210,6 +228,12 @@ impl LimitsConfig {
             ((256..=256 << 20).contains(&self.packet), "door.limits.packet: between 256 and 268435456 bytes"),
             (self.connections > 0, "door.limits.connections: at least 1"),
             (self.handshakes > 0, "door.limits.handshakes: at least 1"),
+            (self.connections_per_account > 0, "door.limits.connections_per_account: at least 1"),
+            (self.connections_per_address > 0, "door.limits.connections_per_address: at least 1"),
+            (self.connects_per_second > 0, "door.limits.connects_per_second: at least 1"),
+            (self.handshakes_per_second > 0, "door.limits.handshakes_per_second: at least 1"),
+            (self.publish_messages_per_second > 0, "door.limits.publish_messages_per_second: at least 1"),
+            (self.publish_bytes_per_second > 0, "door.limits.publish_bytes_per_second: at least 1"),
             (!self.connect_timeout.0.is_zero(), "door.limits.connect_timeout: longer than \"0s\""),
             (
                 (1..=16_384).contains(&self.receive_maximum),

@@ -26,9 +26,11 @@ use tokio::time::{Instant, Sleep};
 use super::challenge::Challenge;
 use super::greet::{Greeted, Visitor};
 use super::hall::Hall;
+use super::limits::Place;
 use crate::broker::{Attached, Bell, Committing};
 use crate::chat::{Page, Refusal, Tracks};
 use crate::journal::{JournalError, Message};
+use crate::metrics::METRICS;
 use crate::mqtt::{Connect, Connection, Event, Qos, Reason, Will};
 use crate::principal::Principal;
 use crate::store::StoreError;
@@ -50,6 +52,7 @@ pub(crate) async fn serve<S>(hall: Arc<Hall>, stream: S, visitor: Visitor, mut s
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let _here = hall.gate.arrive(visitor.door, visitor.address, time::monotonic());
     let mut conversation = Box::new(Conversation::new(hall, stream, visitor));
     {
         let mut stopping = pin!(stop.changed());
@@ -92,6 +95,8 @@ struct Conversation<S> {
     delivery: Delivery,
     alarm: Pin<Box<Sleep>>,
     stalled_since: Option<Instant>,
+    /// Until when the client is not read, for it published more than its account may.
+    paused: Option<Instant>,
     /// TLS may hold back what was written.
     unflushed: bool,
 }
@@ -112,6 +117,8 @@ struct Guest {
     will: Option<Box<Will>>,
     /// A session expiry given with DISCONNECT.
     expiry: Option<u32>,
+    /// Among the connections of its account, which is charged for what it publishes.
+    place: Place,
 }
 
 /// A question to the disk, and what to say after its answer.
@@ -172,6 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             delivery: Delivery::default(),
             alarm: Box::pin(tokio::time::sleep_until(due)),
             stalled_since: None,
+            paused: None,
             unflushed: false,
         }
     }
@@ -181,6 +189,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.lend(self.machine.output());
             let over = self.take_turn(cx, scratch);
+            let (came, went) = self.machine.take_packets();
+            METRICS.packets_received.add(came);
+            METRICS.packets_sent.add(went);
             scratch.take_back(self.machine.output());
             if over { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -233,6 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             Poll::Ready(Ok([])) | Poll::Ready(Err(_)) => return Step::Broken,
             Poll::Ready(Ok(came)) => {
                 self.input.extend_from_slice(came);
+                METRICS.bytes_received.add(came.len() as u64);
                 came.len()
             }
         };
@@ -243,7 +255,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     /// Whether nothing more is to be heard from the client for now.
     fn is_busy(&mut self) -> bool {
-        self.asked.is_some() || !self.events.is_empty() || self.commits.len() >= ON_THE_WAY
+        self.asked.is_some() || self.paused.is_some() || !self.events.is_empty() || self.commits.len() >= ON_THE_WAY
             // A client that does not read what it is sent is not heard either.
             || self.machine.output().len() >= delivery::ENOUGH
     }
@@ -290,6 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 Poll::Ready(Ok(0) | Err(_)) => return Step::Broken,
                 Poll::Ready(Ok(count)) => {
                     scratch::written(self.machine.output(), count);
+                    METRICS.bytes_sent.add(count as u64);
                     (self.stalled_since, self.unflushed, moved) = (None, true, Step::Moved);
                 }
             }
@@ -314,8 +327,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             if self.alarm.as_mut().poll(cx).is_pending() {
                 return false;
             }
+            if self.paused.take_if(|until| Instant::now() >= *until).is_some() {
+                self.fresh = true; // It is read before its silence is judged.
+                return false;
+            }
             let mut events = Vec::new();
-            self.machine.tick(time::monotonic(), &mut events);
+            if self.paused.is_none() {
+                self.machine.tick(time::monotonic(), &mut events);
+            }
             self.events.extend(events);
             self.look_at_events(0);
             if self.stalled_since.is_some_and(|since| Instant::now() >= since + STALL) {
@@ -332,7 +351,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     /// The next moment at which something is due even if nothing happens.
     fn deadline(&mut self) -> Instant {
-        let silence = self.machine.deadline().map(Instant::from_std);
+        // While it is not read, its silence is none.
+        let silence = self.paused.or_else(|| self.machine.deadline().map(Instant::from_std));
         if !self.unflushed && self.machine.output().is_empty() {
             // A day: there is nothing to wait for but the client.
             return silence

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::challenge::{METHOD, Proof};
 use super::hall::Hall;
+use super::limits::{Crowded, Place};
 use crate::audit::Deed;
 use crate::broker::{Attached, Bell, Hello, Live};
 use crate::directory::{Directory, NOBODYS, PublicKey, SignIn};
@@ -47,6 +48,8 @@ pub(crate) struct Greeted {
     pub(crate) session_expiry: Option<u32>,
     /// What is to be published when the connection is lost.
     pub(crate) will: Option<Box<Will>>,
+    /// Among the connections of its account.
+    pub(crate) place: Place,
 }
 
 /// Why a client was not let in: what it hears, and what the audit says.
@@ -112,10 +115,14 @@ async fn admit(
     if connect.client_id.len() > CLIENT_ID_MAX {
         return Err(turned(Reason::ClientIdentifierNotValid, "a client id longer than 256 bytes"));
     }
+    hall.gate.may_connect(visitor.address, time::monotonic()).map_err(crowded)?;
     let (who, key) = identify(hall, visitor, connect, proof, now).await?;
     let assigned =
         connect.client_id.is_empty().then(|| format!("auto-{}", crate::audit::to_hex(&random::<8>())));
     let client_id: Arc<str> = assigned.as_deref().unwrap_or(&connect.client_id).into();
+    let account = who.account().unwrap_or(AccountId::GUEST);
+    let takes_over = hall.broker.is_taken(account, &client_id);
+    let place = hall.gate.enter(account, takes_over, time::monotonic()).map_err(crowded)?;
     let live = Live {
         serial: visitor.certificate.as_ref().map(|shown| shown.serial.clone()),
         key,
@@ -127,7 +134,7 @@ async fn admit(
     };
     let expiry = connect.session_expiry.min(hall.broker.config().longest_expiry());
     let hello = Hello {
-        account: who.account().unwrap_or(AccountId::GUEST),
+        account,
         client_id,
         clean_start: connect.clean_start,
         expiry,
@@ -145,7 +152,7 @@ async fn admit(
     }
     let session_expiry = (expiry < connect.session_expiry).then_some(expiry);
     let will = connect.will.clone().map(Box::new);
-    Ok(Greeted { who, attached, assigned, session_expiry, will })
+    Ok(Greeted { who, attached, assigned, session_expiry, will, place })
 }
 
 async fn identify(
@@ -307,6 +314,10 @@ fn status_refused(why: StatusRefused) -> Turned {
         _ => Reason::NotAuthorized,
     };
     turned(reason, why)
+}
+
+fn crowded(why: Crowded) -> Turned {
+    turned(why.reason(), why)
 }
 
 fn turned(reason: Reason, why: impl ToString) -> Turned {

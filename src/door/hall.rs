@@ -1,5 +1,6 @@
 //! What every MQTT conversation needs of the house.
 
+use super::limits::Gate;
 use crate::broker::Broker;
 use crate::chat::Chat;
 use crate::directory::Directory;
@@ -17,4 +18,5 @@ pub(crate) struct Hall {
     pub(crate) limits: Limits,
     /// The house's own name, which clients sign.
     pub(crate) domain: Box<str>,
+    pub(crate) gate: Gate,
 }

@@ -25,6 +25,8 @@ use super::hall::Hall;
 use super::handshakes::Handshakes;
 use super::tls::Tls;
 use super::{LimitsConfig, conversation};
+use crate::metrics::METRICS;
+use crate::time;
 
 /// The name of the protocol in the handshake (RFC 9001 section 8.1).
 pub(crate) const ALPN: &[&str] = &["mqtt"];
@@ -143,6 +145,9 @@ impl Way {
             let _ = incoming.retry();
             return;
         }
+        if !self.hall.gate.may_shake(incoming.remote_address().ip(), time::monotonic()) {
+            return incoming.refuse();
+        }
         let Ok(place) = places.clone().try_acquire_owned() else { return incoming.refuse() };
         connections.spawn(self.clone().serve(incoming, place, stop.clone()));
     }
@@ -161,6 +166,7 @@ impl Way {
         };
         match arrived {
             Ok(Arrived { connection, send, receive, visitor }) => {
+                METRICS.handshakes_done.of(NAME).add(1);
                 let arrival = send.stopped();
                 let stream = tokio::io::join(receive, send);
                 conversation::serve(self.hall.clone(), stream, visitor, stop).await;
@@ -168,7 +174,10 @@ impl Way {
                 let _ = tokio::time::timeout(LAST_WORDS, arrival).await;
                 connection.close(VarInt::from_u32(0), b"");
             }
-            Err(error) => tracing::info!(door = NAME, %error, "a handshake failed"),
+            Err(error) => {
+                METRICS.handshakes_failed.of(NAME).add(1);
+                tracing::info!(door = NAME, %error, "a handshake failed");
+            }
         }
     }
 

@@ -89,7 +89,9 @@ impl Picture {
         for owed in said.owed {
             let (size, expires_at) = (outline.size(), outline.expires_at());
             let kept = kept.clone();
-            self.change(owed.session, |life| life.owe(FoundOwed { owed, kept, size, expires_at, maybe_sent: false }));
+            self.change(owed.session, |life| {
+                life.owe(FoundOwed { owed, kept, size, expires_at, maybe_sent: false })
+            });
         }
         Some(())
     }

@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     their_aliases: Theirs,
     our_aliases: Ours,
     output: BytesMut,
+    /// Packets that came and went since somebody took the counts.
+    packets: (u32, u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,7 @@ impl Connection {
             their_aliases: Theirs::default(),
             our_aliases: Ours::default(),
             output: BytesMut::new(),
+            packets: (0, 0),
         }
     }
 
@@ -110,6 +113,7 @@ impl Connection {
                 }
             };
             self.heard = now;
+            self.packets.0 += 1;
             if let Err(breach) = self.handle(header, input, events) {
                 self.fault(breach, events);
             }
@@ -194,6 +198,7 @@ impl Connection {
     fn part(&mut self, reason: Reason, why: Option<&str>) {
         self.stage = Stage::Over;
         if self.version() == Version::V5 {
+            self.packets.1 += 1;
             goodbye::write(reason, why, self.most_bytes(), &mut self.output);
         }
     }
@@ -211,6 +216,12 @@ impl Connection {
     /// Bytes to send; the caller drains them.
     pub(crate) fn output(&mut self) -> &mut BytesMut {
         &mut self.output
+    }
+
+    /// Takes the counts of packets: those that came, and those that were put into the output.
+    pub(crate) fn take_packets(&mut self) -> (u64, u64) {
+        let (came, went) = std::mem::take(&mut self.packets);
+        (came.into(), went.into())
     }
 
     /// Whether to close once the output is sent.
@@ -258,6 +269,7 @@ impl Connection {
 
     /// Puts a packet into the output, if the client reads packets of its size ([MQTT-3.1.2-24]).
     fn put(&mut self, packet: Packet) -> bool {
+        self.packets.1 += 1;
         codec::write(self.version(), packet, self.most_bytes(), &mut self.output)
     }
 }

@@ -40,8 +40,7 @@ mod tests;
 pub(crate) use answer::{Accept, Limits, Outgoing, Sent};
 pub(crate) use connection::Connection;
 pub(crate) use event::{
-    Authentication, Connect, Event, PayloadFormat, Properties, Publish, Qos, RetainHandling, Subscription,
-    Version, Will,
+    Connect, Event, PayloadFormat, Properties, Publish, Qos, RetainHandling, Subscription, Version, Will,
 };
 pub(crate) use reason::Reason;
 pub(crate) use topic::{TopicFilter, TopicName};

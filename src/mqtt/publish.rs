@@ -344,7 +344,7 @@ mod tests {
             let packet = theirs(&letter, alias.map_or(Naming::Name, Naming::Introduced), &[]);
             let header = guard::next(&packet, usize::MAX, guard::Turn::Open).unwrap().unwrap();
             prop_assert_eq!(header.total, packet.len());
-            let mut aliases = Theirs::default();
+            let mut aliases = super::Theirs::default();
             let read = read(letter.version, header, packet.freeze(), &mut aliases, u16::MAX).unwrap();
             if alias.is_some() {
                 let known = aliases.resolve(Bytes::new(), alias, u16::MAX).unwrap();

@@ -20,7 +20,8 @@ macro_rules! reasons {
                 }
             }
 
-            fn words(self) -> &'static str {
+            /// What it says.
+            pub(crate) fn words(self) -> &'static str {
                 match self {
                     $(Self::$name => $words,)*
                 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
 use super::{StoreError, Tx};
+use crate::metrics::METRICS;
 
 /// How many units may wait before callers wait too.
 const BACKLOG: usize = 8192;
@@ -78,6 +79,7 @@ fn transact(tx: &mut Tx, jobs: impl Iterator<Item = Job>, failing: bool) -> bool
         // After a full disk SQLite may have ended the transaction itself; then there is nothing to roll back.
         let _ = tx.view.conn.batch_execute("ROLLBACK");
     });
+    METRICS.store_commits.add(u64::from(committed.is_ok()));
     if failing && committed.is_ok() {
         tracing::info!("the store can write again");
     }

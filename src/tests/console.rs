@@ -245,6 +245,9 @@ fn the_console_does_what_the_command_line_does() {
     assert_eq!(town.ask("account show bob")["name"], "Bob Brown");
     let mut client = town.mqtt().id("b").password("bob", "correct horse").durable().connect();
     assert!(web.page("/sessions").body.contains("bob"));
+    assert!(web.page("/sessions?topic=from/alice").body.contains("Nobody here would get a message"));
+    client.subscribe(&[("from/#", 1)]);
+    assert!(web.page("/sessions?topic=from/alice").body.contains("bob"));
 
     // A dangerous deed is asked about first.
     let asked = web.submit("/accounts/bob", "/accounts/bob/disable", &[]);

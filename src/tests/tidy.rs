@@ -297,7 +297,8 @@ fn every_path_that_the_readme_names_exists() {
 
 #[test]
 fn the_top_level_holds_what_it_should() {
-    let wanted = "Cargo.lock Cargo.toml LICENSE README.md admin-ui ca dns fuzz ldap mail packaging src systemd";
+    let wanted =
+        "Cargo.lock Cargo.toml LICENSE README.md admin-ui ca dns fuzz ldap mail packaging src systemd";
     let names = fs::read_dir(root()).expect("the root").flatten().map(|entry| entry.file_name());
     let names: BTreeSet<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     // What builds leave behind is not part of it.

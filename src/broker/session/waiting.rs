@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::{Session, expires_at, size};
 use crate::broker::bell::Bell;
+use crate::broker::numbers::Numbers;
 use crate::broker::parcel::{Identifiers, Parcel};
 use crate::broker::queue::{Due, Pushed, QueueLimits, Sending, Stage, Step};
 use crate::journal::{Kept, Message, Owed};
+use crate::metrics::{Dropped, Limit, METRICS};
 use crate::mqtt::{Qos, Reason};
 use crate::time::Timestamp;
 
@@ -25,10 +27,12 @@ impl Session {
         let mut dropped = 0;
         let pushed = state.queue.push(parcel, limits, &mut dropped);
         drop(state);
+        METRICS.drop(Dropped::Slow, dropped as u64);
         match pushed {
             Pushed::Behind => None,
             Pushed::First => Some(bell),
             Pushed::Overflow => {
+                METRICS.hit(Limit::Queue);
                 bell.end(Reason::QuotaExceeded);
                 None
             }
@@ -154,6 +158,26 @@ impl Session {
     /// How many messages on plain topics it is owed.
     pub(crate) fn owed(&self) -> usize {
         self.state().queue.len()
+    }
+
+    /// Bytes of them, and how many are on their way to the client.
+    pub(crate) fn owed_bytes_and_in_flight(&self) -> (u64, usize) {
+        let state = self.state();
+        (state.queue.bytes(), if state.live.is_some() { state.queue.in_flight() } else { 0 })
+    }
+
+    /// Adds what there is of it to what there is of all.
+    pub(in crate::broker) fn add_to(&self, all: &mut Numbers) {
+        let state = self.state();
+        let live = state.live.is_some();
+        all.live += usize::from(live);
+        all.waiting += usize::from(!live);
+        all.durable += usize::from(state.durable);
+        all.subscriptions += state.subscriptions.len();
+        all.shared += state.subscriptions.iter().filter(|one| one.filter.group().is_some()).count();
+        all.owed += state.queue.len();
+        all.owed_bytes += state.queue.bytes();
+        all.in_flight += if live { state.queue.in_flight() } else { 0 };
     }
 
     /// A due as the journal would write it again; `None` when it is owed no more.

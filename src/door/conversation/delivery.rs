@@ -10,7 +10,8 @@ use super::{Conversation, Done};
 use crate::broker::{Parcel, Retain, Sending, Step, properties};
 use crate::chat::{Next, Page, Reader, Settled};
 use crate::journal::{JournalError, Message};
-use crate::mqtt::{Outgoing, Properties, Qos, Reason, Sent};
+use crate::metrics::{Dropped, METRICS, Traffic};
+use crate::mqtt::{Connection, Outgoing, Properties, Qos, Reason, Sent};
 use crate::store::StoreError;
 use crate::time::{self, Timestamp};
 
@@ -87,14 +88,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             return;
         }
         let now = time::now();
-        self.send_parcels(now);
-        self.send_dues(now);
+        let mut sent = Traffic::default();
+        self.send_parcels(now, &mut sent);
+        self.send_dues(now, &mut sent);
+        METRICS.sent.add(&sent);
         self.fetch_rows();
     }
 
     // --- what passes through ---
 
-    fn send_parcels(&mut self, now: Timestamp) {
+    fn send_parcels(&mut self, now: Timestamp, sent: &mut Traffic) {
         let Some(guest) = &self.guest else { return };
         loop {
             if self.delivery.parcels.is_empty() {
@@ -104,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 self.delivery.parcels = guest.attached.session.take_parcels();
             }
             while let Some(parcel) = self.delivery.parcels.front_mut() {
-                if !send_parcel(&mut self.machine, parcel, now) {
+                if !send_parcel(&mut self.machine, parcel, now, sent) {
                     return;
                 }
                 self.delivery.parcels.pop_front();
@@ -115,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     // --- what is owed ---
 
-    fn send_dues(&mut self, now: Timestamp) {
+    fn send_dues(&mut self, now: Timestamp, sent: &mut Traffic) {
         let Some(guest) = self.guest.as_ref().filter(|guest| guest.durable) else { return };
         let session = &guest.attached.session;
         while self.machine.output().len() < ENOUGH {
@@ -123,11 +126,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 Step::Send(due) => match send_due(&mut self.machine, &due) {
                     Sent::WindowFull => return session.put_back(due),
                     // To the protocol it counts as delivered (MQTT 5.0 section 3.1.2.11.4).
-                    Sent::TooLarge => self.hall.broker.discard(session, due.number),
-                    Sent::Awaiting(_) | Sent::Fire => {}
+                    Sent::TooLarge => {
+                        METRICS.drop(Dropped::TooLarge, 1);
+                        self.hall.broker.discard(session, due.number);
+                    }
+                    Sent::Awaiting(_) | Sent::Fire => {
+                        sent.add(due.qos as u8, due.message.topic.as_str().len() + due.message.payload.len());
+                    }
                 },
                 Step::Release(id) => self.machine.pubrel(id),
-                Step::Expired(number) => self.hall.broker.discard(session, number),
+                Step::Expired(number) => {
+                    METRICS.drop(Dropped::Expired, 1);
+                    self.hall.broker.discard(session, number);
+                }
                 Step::Cold(places) => {
                     if self.delivery.reading {
                         return;
@@ -188,14 +199,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         };
         self.delivery.rows_wait |= page.full;
         self.delivery.place = page.reader;
-        let mut untaken = Vec::new();
+        let (mut untaken, mut sent) = (Vec::new(), Traffic::default());
         let mut page = page.next.into_iter();
         while let Some(next) = page.next() {
             let row = next.delivery.seq;
             if self.delivery.rows.as_ref().is_some_and(|rows| rows.sent.contains(&row)) {
                 continue;
             }
-            match self.send_row(&next) {
+            let outcome = self.send_row(&next);
+            if let Sent::Awaiting(_) | Sent::Fire = outcome {
+                let qos = next.qos.min(Qos::AtLeastOnce);
+                sent.add(qos as u8, next.topic.len() + next.delivery.message.payload.len());
+            }
+            match outcome {
                 Sent::Awaiting(id) => {
                     self.delivery.rows().note(row);
                     self.delivery.rows().owed.insert(id, next.settled());
@@ -204,7 +220,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                     self.delivery.rows().note(row);
                     self.delivery.rows().unheard.push(next.settled());
                 }
-                Sent::TooLarge => untaken.push(next.settled()),
+                Sent::TooLarge => {
+                    METRICS.drop(Dropped::TooLarge, 1);
+                    untaken.push(next.settled());
+                }
                 Sent::WindowFull => {
                     // Read again from here once there is room; what was only told of must be told again.
                     self.delivery.place = Reader { cursor: row - 1 };
@@ -217,6 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 }
             }
         }
+        METRICS.sent.add(&sent);
         // To the protocol a packet that the client cannot read counts as sent; the inbox keeps it for other devices.
         untaken.iter_mut().for_each(|one: &mut Settled| one.in_inbox = false);
         self.settle(untaken);
@@ -251,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 }
 
 /// Sends what is left of a parcel; `false` when the client has no room for more now.
-fn send_parcel(machine: &mut crate::mqtt::Connection, parcel: &mut Parcel, now: Timestamp) -> bool {
+fn send_parcel(machine: &mut Connection, parcel: &mut Parcel, now: Timestamp, sent: &mut Traffic) -> bool {
     let (qos, run) = (parcel.delivered_qos(), parcel.run.clone());
     for body in run.bodies.iter().skip(parcel.sent) {
         if machine.output().len() >= ENOUGH {
@@ -273,15 +293,22 @@ fn send_parcel(machine: &mut crate::mqtt::Connection, parcel: &mut Parcel, now: 
             subscription_ids: parcel.identifiers.as_deref().unwrap_or_default(),
             ..Outgoing::default()
         };
-        if left != Some(0) && machine.publish(&outgoing) == Sent::WindowFull {
-            return false;
+        match left {
+            Some(0) => METRICS.drop(Dropped::Expired, 1),
+            _ => match machine.publish(&outgoing) {
+                Sent::WindowFull => return false,
+                Sent::TooLarge => METRICS.drop(Dropped::TooLarge, 1),
+                Sent::Awaiting(_) | Sent::Fire => {
+                    sent.add(qos as u8, run.topic.as_str().len() + body.payload.len())
+                }
+            },
         }
         parcel.sent += 1;
     }
     true
 }
 
-fn send_due(machine: &mut crate::mqtt::Connection, due: &Sending) -> Sent {
+fn send_due(machine: &mut Connection, due: &Sending) -> Sent {
     machine.publish(&Outgoing {
         id: Some(due.id),
         topic: due.message.topic.as_str(),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{Challenged, Commit, Conversation, Done, Guest, Then};
 use crate::broker::Committing;
@@ -11,6 +12,7 @@ use crate::dialect::plain;
 use crate::door::challenge::{Challenge, Proof};
 use crate::door::greet::{self, Greeted};
 use crate::journal::JournalError;
+use crate::metrics::{METRICS, Traffic};
 use crate::mqtt::{Accept, Connect, Event, Qos, Reason, Subscription, Version};
 use crate::store::StoreError;
 use crate::time;
@@ -33,8 +35,23 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         if self.input.is_empty() {
             self.input = bytes::BytesMut::new();
         }
+        self.charge(&events);
         self.events.extend(events);
         self.look_at_events(buffer);
+    }
+
+    /// What a client published counts, and whoever publishes more than its account may is not read for a while.
+    fn charge(&mut self, events: &[Event]) {
+        let mut came = Traffic::default();
+        for event in events {
+            if let Event::Publish(letter) = event {
+                came.add(letter.qos as u8, letter.topic.as_str().len() + letter.payload.len());
+            }
+        }
+        let Some(guest) = self.guest.as_ref().filter(|_| came.messages() > 0) else { return };
+        METRICS.received.add(&came);
+        let wait = self.hall.gate.charge(&guest.place, &came, time::monotonic());
+        self.paused = wait.map(|wait| Instant::now() + wait);
     }
 
     /// Looks at what has been heard until the house must be asked.
@@ -85,6 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
                 }
             }
             Event::Fault { reason, what } => {
+                METRICS.faults.add(reason.code(), 1);
                 tracing::info!(door = self.visitor.door, reason = %reason, what, "a connection was closed for a fault");
             }
         }
@@ -125,6 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         let (chat, session) = (&self.hall.chat, &guest.attached.session);
         let Relayed { answers, commit } =
             chat.relay(session, &mut guest.tracks, letters, buffer, time::now());
+        count_refused(answers.iter().filter_map(|answer| answer.as_ref().err()));
         let owed = heads.into_iter().zip(answers).filter_map(|((id, qos), answer)| Some((id?, qos, answer)));
         let answers: Vec<_> = owed.collect();
         match commit {
@@ -267,6 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             Done::ProvenAgain(Ok(())) => self.machine.authenticated(None),
             Done::ProvenAgain(Err(reason)) => self.machine.disconnect(reason, None),
             Done::Published(answers) => {
+                count_refused(answers.iter().filter_map(|(_, _, answer)| answer.as_ref().err()));
                 let named = answers
                     .into_iter()
                     .filter_map(|(id, qos, answer)| Some((id?, qos, answer.map(|()| Reason::Success))));
@@ -298,8 +318,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             (Then::Answer(answers), Ok(())) => self.answer(answers),
             (Then::Answer(mut answers), Err(error)) => {
                 let refusal = Refusal::from(error);
-                let taken = answers.iter_mut().filter(|(_, _, answer)| answer.is_ok());
-                taken.for_each(|(_, _, answer)| *answer = Err(refusal));
+                for (_, _, answer) in answers.iter_mut().filter(|(_, _, answer)| answer.is_ok()) {
+                    *answer = Err(refusal);
+                    METRICS.refused.add(Reason::from(refusal).code(), 1);
+                }
                 self.answer(answers);
             }
             (Then::Release(ids), Ok(())) => ids.into_iter().for_each(|id| self.machine.pubrel(id)),
@@ -328,7 +350,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     }
 
     fn greeted(&mut self, greeted: Result<Greeted, Reason>) {
-        let Greeted { who, attached, assigned, session_expiry, will } = match greeted {
+        let heard = greeted.as_ref().map_or_else(|reason| *reason, |_| Reason::Success);
+        METRICS.connects.add(heard.code(), 1);
+        let Greeted { who, attached, assigned, session_expiry, will, place } = match greeted {
             Ok(greeted) => greeted,
             Err(reason) => return self.machine.refuse(reason, None),
         };
@@ -342,10 +366,15 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         });
         self.delivery.rows_wait = true;
         let (durable, tracks) = (session.is_durable(), Default::default());
-        self.guest = Some(Box::new(Guest { who, attached, durable, tracks, will, expiry: None }));
+        self.guest = Some(Box::new(Guest { who, attached, durable, tracks, will, expiry: None, place }));
         self.hall.chat.announce(session.account);
         self.parse(0); // Clients may send on before they are let in.
     }
+}
+
+/// Publications that were not taken, by what their publishers hear.
+fn count_refused<'a>(refused: impl Iterator<Item = &'a Refusal>) {
+    refused.for_each(|refusal| METRICS.refused.add(Reason::from(*refusal).code(), 1));
 }
 
 /// The answer of a disk that need not be asked.

@@ -112,6 +112,7 @@ impl Connection {
     /// The four fit every client's maximum packet size: its CONNACK was longer.
     fn say(&mut self, step: Step, id: u16, reason: Reason) {
         if self.stage == Stage::Open {
+            self.packets.1 += 1;
             ack::write(self.version(), step, id, reason, &mut self.output);
         }
     }
@@ -135,6 +136,7 @@ impl Connection {
         if !self.write(message, id) {
             return Sent::TooLarge;
         }
+        self.packets.1 += 1;
         match id {
             None => Sent::Fire,
             Some(id) => {

@@ -83,6 +83,7 @@ impl Connection {
         self.rested |= self.stage == Stage::Judged;
         let most = self.most_bytes();
         let method = self.method.as_deref().unwrap_or_default();
+        self.packets.1 += 1;
         if !auth::write(reason, method, data, most, &mut self.output) {
             self.disconnect(Reason::PacketTooLarge, Some("an AUTH exceeds your maximum packet size"));
         }

@@ -36,7 +36,10 @@ fn a_connect_tells_method_and_data_and_no_debug_output_the_data() {
     };
     let events = line.hear(&connect_with(Version::V5, Some(properties)));
     let [Event::Connect(connect)] = &events[..] else { panic!("{events:?}") };
-    let expected = Authentication { method: "SIGN".into(), data: Some(Bytes::from_static(b"secret")) };
+    let expected = crate::mqtt::event::Authentication {
+        method: "SIGN".into(),
+        data: Some(Bytes::from_static(b"secret")),
+    };
     assert_eq!(connect.authentication.as_ref(), Some(&expected));
     assert!(format!("{events:?}").contains("SIGN") && !format!("{events:?}").contains("secret"));
 }

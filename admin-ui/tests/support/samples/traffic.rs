@@ -98,6 +98,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
     let sessions = Sessions {
         chrome: chrome(say, Nav::Sessions, &["chancery session list", "chancery session kick SESSION"]),
         search: say("corp"),
+        topic: say("plant/valve"),
         rows: session_rows(say),
         paging: Paging { page: 3, pages: 3, total: 103 },
     };

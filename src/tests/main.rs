@@ -20,6 +20,7 @@ mod keys;
 mod limits;
 mod mail;
 mod metrics;
+mod owed;
 mod tidy;
 mod town;
 mod trouble;

@@ -33,6 +33,7 @@ pub(crate) struct QueueLimits {
 pub(super) struct Queue {
     parcels: VecDeque<Parcel>,
     passing: usize,
+    overflown: bool,
     dues: VecDeque<Due>,
     /// The first due that was not sent on this connection.
     cursor: usize,
@@ -114,12 +115,19 @@ impl Queue {
     // --- parcels ---
 
     /// Puts a parcel behind the others. Where there is no room the oldest of QoS 0 go first.
+    ///
+    /// After an overflow the connection is to end; what comes until it has ended is not kept.
     pub(super) fn push(&mut self, parcel: Parcel, limits: &QueueLimits, dropped: &mut usize) -> Pushed {
+        if self.overflown {
+            return Pushed::Behind;
+        }
         let first = self.parcels.is_empty();
         self.passing += parcel.run.bytes();
         self.parcels.push_back(parcel);
         while self.passing > limits.passing {
             let Some(at) = self.parcels.iter().position(|old| old.delivered_qos() == Qos::AtMostOnce) else {
+                self.overflown = true;
+                _ = self.take_parcels();
                 return Pushed::Overflow;
             };
             if let Some(gone) = self.parcels.remove(at) {
@@ -164,7 +172,7 @@ impl Queue {
 
     /// A new connection: everything that is owed is to be sent (again), in its order.
     pub(super) fn resume(&mut self) {
-        self.cursor = 0;
+        (self.cursor, self.overflown) = (0, false);
         for due in &mut self.dues {
             if due.stage == Stage::Sent {
                 (due.stage, due.again) = (Stage::Waiting, true);

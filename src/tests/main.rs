@@ -21,6 +21,7 @@ mod limits;
 mod mail;
 mod metrics;
 mod owed;
+mod reload;
 mod tidy;
 mod town;
 mod trouble;

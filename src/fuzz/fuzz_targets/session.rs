@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../src/mqtt/mod.rs"]
+#[path = "../../mqtt/mod.rs"]
 mod mqtt;
 
 mod model;

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-#[path = "../../src/mqtt/mod.rs"]
+#[path = "../../mqtt/mod.rs"]
 mod mqtt;
 
 use libfuzzer_sys::fuzz_target;

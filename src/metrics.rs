@@ -39,7 +39,7 @@ pub(crate) struct Metrics {
     /// Publications by the reason code with which they were refused.
     pub(crate) refused: ByCode,
     /// How often each [`Limit`] was reached.
-    limits: Labelled<10>,
+    limits: Labelled<11>,
     pub(crate) store_commits: Count,
 }
 
@@ -73,12 +73,13 @@ pub(crate) enum Limit {
     PublishMessages,
     PublishBytes,
     Subscriptions,
+    TopicLevels,
     Queue,
     Retained,
     Memory,
 }
 
-const LIMITS: [&str; 10] = [
+const LIMITS: [&str; 11] = [
     "account_connections",
     "address_connections",
     "connect_rate",
@@ -86,6 +87,7 @@ const LIMITS: [&str; 10] = [
     "publish_messages",
     "publish_bytes",
     "subscriptions",
+    "topic_levels",
     "queue",
     "retained",
     "memory",
@@ -126,7 +128,7 @@ impl Metrics {
         &self.dropped
     }
 
-    pub(crate) fn limits(&self) -> &Labelled<10> {
+    pub(crate) fn limits(&self) -> &Labelled<11> {
         &self.limits
     }
 }

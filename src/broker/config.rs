@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::QueueLimits;
 use crate::journal::Options;
+use crate::mqtt::DEEPEST;
 use crate::time::Span;
 
 /// `[broker]`
@@ -13,6 +14,8 @@ pub(crate) struct Config {
     pub(crate) queue: QueueLimits,
     session_expiry: Span,
     pub(crate) subscriptions: usize,
+    /// Levels of a topic or filter.
+    pub(crate) topic_levels: usize,
     pub(crate) retained_bytes: usize,
     pub(crate) memory_bytes: usize,
     pub(crate) journal_bytes: u64,
@@ -27,6 +30,7 @@ struct Keys {
     queue_memory: usize,
     session_expiry: Span,
     subscriptions: usize,
+    topic_levels: usize,
     retained_bytes: usize,
     memory_bytes: usize,
     journal_bytes: u64,
@@ -40,6 +44,7 @@ impl Default for Keys {
             queue_memory: 4 << 20,
             session_expiry: Span(std::time::Duration::from_secs(30 * 86_400)),
             subscriptions: 1000,
+            topic_levels: DEEPEST,
             retained_bytes: 64 << 20,
             memory_bytes: 2 << 30,
             journal_bytes: 4 << 30,
@@ -57,6 +62,7 @@ impl From<Keys> for Config {
             },
             session_expiry: keys.session_expiry,
             subscriptions: keys.subscriptions,
+            topic_levels: keys.topic_levels,
             retained_bytes: keys.retained_bytes,
             memory_bytes: keys.memory_bytes,
             journal_bytes: keys.journal_bytes,
@@ -92,6 +98,9 @@ impl Config {
         }
         if self.subscriptions == 0 {
             problems.push("broker.subscriptions: at least 1".into());
+        }
+        if !(1..=DEEPEST).contains(&self.topic_levels) {
+            problems.push(format!("broker.topic_levels: between 1 and {DEEPEST}"));
         }
         if self.memory_bytes < 16 << 20 {
             problems.push("broker.memory_bytes: at least 16777216".into());

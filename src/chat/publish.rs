@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     NoSuchAddress,
     #[error("no mail goes to other domains yet")]
     NoPeer,
+    #[error("the topic has more levels than it may")]
+    TooDeep,
     #[error("nothing can be kept: the disk is full")]
     Full,
     #[error("a session that is owed it has as much in its queue as it may")]
@@ -54,7 +56,7 @@ impl From<Refusal> for Reason {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotAllowed => Reason::NotAuthorized,
-            Refusal::NoSuchAddress | Refusal::NoPeer => Reason::TopicNameInvalid,
+            Refusal::NoSuchAddress | Refusal::NoPeer | Refusal::TooDeep => Reason::TopicNameInvalid,
             Refusal::Full | Refusal::QueueFull | Refusal::MemoryFull | Refusal::RetainedFull => {
                 Reason::QuotaExceeded
             }

@@ -82,6 +82,10 @@ impl Chat {
         if !allowed {
             return Err(Reason::NotAuthorized);
         }
+        if filter.levels() > self.broker.config().topic_levels {
+            METRICS.hit(Limit::TopicLevels);
+            return Err(Reason::TopicFilterInvalid);
+        }
         // Chat is told apart by its message ids, and promised at least once.
         let most = if chat { Qos::AtLeastOnce } else { Qos::ExactlyOnce };
         let (qos, no_local) = (asked.qos.min(most), asked.no_local);

@@ -17,6 +17,9 @@ pub(crate) struct Limits {
     pub(crate) receive_maximum: u16,
     /// Topic aliases at a time, in each direction; each may hold on to a topic of 64 KiB.
     pub(crate) topic_aliases: u16,
+    /// Seconds of the longest keep-alive; a client of 5.0 that offers to be silent for longer is told
+    /// (\[MQTT-3.1.2-21\]).
+    pub(crate) keep_alive: u16,
     /// How long a client may take to introduce itself, and then to answer a challenge.
     pub(crate) connect_timeout: Duration,
 }
@@ -28,8 +31,6 @@ pub(crate) struct Accept {
     pub(crate) assigned_client_id: Option<String>,
     /// Seconds, where they differ from what the client asked for.
     pub(crate) session_expiry: Option<u32>,
-    /// Seconds, where the server wants to hear more often than the client offered.
-    pub(crate) keep_alive: Option<u16>,
     /// Identifiers of the QoS 2 messages that a resumed session has received and not released.
     pub(crate) received: Vec<u16>,
     /// Said only to a client that asked for it (\[MQTT-3.1.2-28\]).

@@ -43,4 +43,4 @@ pub(crate) use event::{
     Connect, Event, PayloadFormat, Properties, Publish, Qos, RetainHandling, Subscription, Version, Will,
 };
 pub(crate) use reason::Reason;
-pub(crate) use topic::{TopicFilter, TopicName};
+pub(crate) use topic::{DEEPEST, TopicFilter, TopicName};

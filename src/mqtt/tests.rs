@@ -21,7 +21,7 @@ const BOTH: [Version; 2] = [Version::V3, Version::V5];
 
 fn limits() -> Limits {
     let connect_timeout = Duration::from_secs(10);
-    Limits { max_packet: 10_000, receive_maximum: 4, topic_aliases: 3, connect_timeout }
+    Limits { max_packet: 10_000, receive_maximum: 4, topic_aliases: 3, keep_alive: 20, connect_timeout }
 }
 
 /// One connection and the client at its other end.

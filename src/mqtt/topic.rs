@@ -15,9 +15,9 @@ pub(super) const LONGEST_TEXT: usize = u16::MAX as usize;
 /// What a shared subscription begins with (MQTT 5.0 section 4.8.2).
 pub(super) const SHARE: &str = "$share/";
 
-/// Levels of one name or filter. Both are walked level by level, so their depth must be bounded; 200 is what other
-/// brokers allow.
-const DEEPEST: usize = 200;
+/// Levels of one name or filter that anybody may ask for. Both are walked level by level, so their depth must be
+/// bounded; 200 is what other brokers allow.
+pub(crate) const DEEPEST: usize = 200;
 
 /// A topic to publish to: 1 to 65,535 bytes of UTF-8 without NUL and without wildcards.
 ///
@@ -61,6 +61,11 @@ impl TopicName {
     /// The same name in memory of its own, for whoever keeps it longer than its packet.
     pub(crate) fn detached(&self) -> Self {
         Self(Bytes::copy_from_slice(&self.0))
+    }
+
+    /// How many levels it has: 1 without a slash.
+    pub(crate) fn levels(&self) -> usize {
+        levels(&self.0)
     }
 
     /// The name as text.
@@ -126,6 +131,11 @@ impl TopicFilter {
         self.text.get(usize::from(self.path_at)..).unwrap_or_default()
     }
 
+    /// How many levels the part that selects topics has, wildcards included.
+    pub(crate) fn levels(&self) -> usize {
+        levels(self.path().as_bytes())
+    }
+
     /// The group of a shared subscription.
     pub(crate) fn group(&self) -> Option<&str> {
         self.text.get(SHARE.len()..usize::from(self.path_at).checked_sub(1)?)
@@ -185,6 +195,10 @@ impl TopicFilter {
     }
 }
 
+fn levels(path: &[u8]) -> usize {
+    1 + path.iter().filter(|byte| **byte == b'/').count()
+}
+
 /// A leading wildcard does not reach names that begin with `$` (MQTT section 4.7.2).
 fn hides(wide: &str, narrow: &str) -> bool {
     wide.starts_with(['+', '#']) && narrow.starts_with('$')
@@ -195,7 +209,7 @@ fn is_well_formed(path: &str) -> bool {
     let deepest = path.rsplit('/').next().unwrap_or_default();
     let above = &path[..path.len() - deepest.len()];
     !path.is_empty()
-        && path.matches('/').count() < DEEPEST
+        && levels(path.as_bytes()) <= DEEPEST
         && !above.contains('#')
         && (deepest == "#" || !deepest.contains('#'))
         && path.split('/').all(|level| level == "+" || !level.contains('+'))

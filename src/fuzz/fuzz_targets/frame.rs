@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn limits() -> Limits {
     let connect_timeout = Duration::from_secs(1);
-    Limits { max_packet: 1 << 20, receive_maximum: 100, topic_aliases: 4, connect_timeout }
+    Limits { max_packet: 1 << 20, receive_maximum: 100, topic_aliases: 4, keep_alive: 60, connect_timeout }
 }
 
 fn read<'a>(choice: u8, slices: impl Iterator<Item = &'a [u8]>) -> (Version, Vec<Event>, Vec<u8>) {

@@ -54,6 +54,7 @@ fuzz_target!(|script: Script<'_>| {
         max_packet: 1000,
         receive_maximum: 5,
         topic_aliases: 3,
+        keep_alive: 5,
         connect_timeout: Duration::from_secs(10),
     };
     let mut machine = Connection::new(limits, now);

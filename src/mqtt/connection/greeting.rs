@@ -95,8 +95,9 @@ impl Connection {
             return;
         }
         (self.stage, self.proof, self.rested) = (Stage::Open, Proof::Settled, true);
-        if let (Version::V5, Some(seconds)) = (self.version(), welcome.keep_alive) {
-            self.keep_alive = seconds;
+        let sooner = self.version() == Version::V5 && self.keep_alive > self.limits.keep_alive;
+        if sooner {
+            self.keep_alive = self.limits.keep_alive;
         }
         self.inbound.resume(welcome.received);
         let method = self.method.as_deref().map(str::to_owned);
@@ -108,7 +109,7 @@ impl Connection {
             topic_alias_max: Some(self.limits.topic_aliases),
             wildcard_subscription_available: Some(1),
             subscription_identifiers_available: Some(1),
-            server_keep_alive: welcome.keep_alive,
+            server_keep_alive: sooner.then_some(self.keep_alive),
             response_information: welcome
                 .response_information
                 .filter(|topic| self.terms.wants_response_information && topic.len() <= LONGEST_TEXT),

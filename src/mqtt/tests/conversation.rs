@@ -325,19 +325,24 @@ fn silence_beyond_one_and_a_half_keep_alives_ends_the_connection() {
 }
 
 #[test]
-fn a_keep_alive_of_zero_allows_any_silence_and_the_server_may_set_its_own() {
+fn a_keep_alive_of_zero_allows_any_silence_and_a_long_one_is_shortened_where_that_can_be_said() {
     let mut packet = connect(Version::V5);
     packet[11] = 0;
     let mut line = Line::open_with(Version::V5, &packet);
     assert_eq!(line.machine.deadline(), None);
     assert_eq!(line.wait(1_000_000), []);
 
-    let mut line = Line::new(Version::V5);
-    line.hear(&packet);
-    assert_eq!(line.machine.deadline(), None, "it is we who are awaited");
-    line.machine.accept(Accept { keep_alive: Some(20), ..Accept::default() });
-    assert_eq!(line.machine.deadline(), Some(line.now + Duration::from_secs(30)));
-    assert!(line.sent().windows(3).any(|part| part == [0x13, 0, 20]));
+    for (version, seconds) in [(Version::V5, 30), (Version::V3, 60)] {
+        let mut packet = connect(version);
+        packet[11] = 40;
+        let mut line = Line::new(version);
+        line.hear(&packet);
+        assert_eq!(line.machine.deadline(), None, "it is we who are awaited");
+        line.machine.accept(Accept::default());
+        assert_eq!(line.machine.deadline(), Some(line.now + Duration::from_secs(seconds)));
+        let told = line.sent().windows(3).any(|part| part == [0x13, 0, 20]);
+        assert_eq!(told, version == Version::V5);
+    }
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Appliance {
         ));
         let addresses = self.house.facts.doors.clone();
         let doors = std::mem::take(&mut self.doors);
-        doors.open(&self.house, &self.config.door, &self.tls, &self.names, &mut served, &stopping);
+        doors.open(&self.house, &self.config.door, &self.tls, &self.names, &mut served, &stopping)?;
         let Self { config, house, tls, names, .. } = &self;
 
         let mut busy = JoinSet::new();

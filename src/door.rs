@@ -1,9 +1,11 @@
-//! The doors: bytes in, bytes out. `tls` knows who is there, `conversation` speaks MQTT with them.
+//! The doors: bytes in, bytes out. `tls` knows who is there, `conversation` speaks MQTT with them, and `crew` lets it
+//! take its turns.
 
 mod challenge;
 mod config;
 pub(crate) mod control;
 mod conversation;
+mod crew;
 mod greet;
 mod hall;
 mod handshakes;
@@ -27,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 pub(crate) use config::{Config, Entrance, LimitsConfig};
+pub(crate) use crew::Crew;
 pub(crate) use greet::Visitor;
 pub(crate) use hall::Hall;
 pub(crate) use http::serve as serve_http;
@@ -162,6 +165,7 @@ pub(crate) async fn serve_mqtt(
         let (way, mut told) = (way.clone(), told.clone());
         let beginning = Beginning { hall: hall.clone(), stop: told.clone() };
         async move {
+            let Ok(stream) = beginning.hall.crew.adopt(stream) else { return };
             // Boxed, so that what a handshake needs is given back when it is done.
             let arrived = tokio::time::timeout(way.patience, Box::pin(way.arrive(beginning, stream, from)));
             let arrived = tokio::select! {

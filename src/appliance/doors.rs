@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::api::{self, House};
 use crate::config::Config;
-use crate::door::{self, Gate, Hall, Way, quic, tcp, tls::Tls};
+use crate::door::{self, Crew, Gate, Hall, Way, quic, tcp, tls::Tls};
 use crate::enrollment::{Enrollment, ServerCertificate};
 use crate::mqtt::Limits;
 use crate::time;
@@ -92,9 +92,10 @@ impl Doors {
         names: &[String],
         served: &mut JoinSet<()>,
         stop: &watch::Receiver<bool>,
-    ) {
+    ) -> Result<()> {
         let limits = &config.limits;
-        let hall = hall(house, limits);
+        let hands = std::thread::available_parallelism().map_or(1, usize::from);
+        let hall = hall(house, limits, Crew::engage(hands).context("no thread for the doors")?);
         let console = Router::new()
             .merge(api::device_router(house.clone()))
             .merge(crate::console::router(house.clone()));
@@ -125,6 +126,7 @@ impl Doors {
                 (Bound::Tcp(socket), None) => served.spawn(door::serve_http(socket, public.clone(), stop)),
             };
         }
+        Ok(())
     }
 
     fn port(&self, door: &str) -> Option<u16> {
@@ -142,7 +144,7 @@ impl Doors {
     }
 }
 
-fn hall(house: &House, limits: &door::LimitsConfig) -> Arc<Hall> {
+fn hall(house: &House, limits: &door::LimitsConfig, crew: Crew) -> Arc<Hall> {
     Arc::new(Hall {
         store: house.store.clone(),
         broker: house.broker.clone(),
@@ -153,10 +155,12 @@ fn hall(house: &House, limits: &door::LimitsConfig) -> Arc<Hall> {
             max_packet: limits.packet,
             receive_maximum: limits.receive_maximum,
             topic_aliases: limits.topic_aliases,
+            keep_alive: u16::try_from(limits.keep_alive.0.as_secs()).unwrap_or(u16::MAX),
             connect_timeout: limits.connect_timeout.0,
         },
         domain: house.facts.domain.as_str().into(),
         gate: Gate::new(limits, time::monotonic()),
+        crew,
     })
 }
 

@@ -39,6 +39,8 @@ struct Track {
 pub(crate) struct Relayed {
     /// For each letter in order: the reason to acknowledge it with, or why it was not taken.
     pub(crate) answers: Vec<Result<Reason, Refusal>>,
+    /// Others were rung.
+    pub(crate) rang: bool,
     /// To be waited for before any of them is acknowledged.
     pub(crate) commit: Option<oneshot::Receiver<Result<(), JournalError>>>,
 }
@@ -143,6 +145,10 @@ impl Chat {
     fn lead(&self, from: &Session, topic: &TopicName) -> Result<Arc<Routes>, Refusal> {
         if !self.rights(from).allow(Right::Publish, topic) {
             return Err(Refusal::NotAllowed);
+        }
+        if topic.levels() > self.broker.config().topic_levels {
+            METRICS.hit(Limit::TopicLevels);
+            return Err(Refusal::TooDeep);
         }
         Ok(Arc::new(self.readers(topic)))
     }
@@ -301,7 +307,7 @@ impl Relay<'_> {
             });
             told
         });
-        Relayed { answers: self.answers, commit }
+        Relayed { answers: self.answers, rang: !self.bells.is_empty(), commit }
     }
 }
 

@@ -101,6 +101,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) receive_maximum: u16,
     /// Topic aliases of one client, in each direction.
     pub(crate) topic_aliases: u16,
+    /// The longest keep-alive of a client.
+    pub(crate) keep_alive: Span,
     /// Connections at each MQTT door.
     pub(crate) connections: usize,
     /// Handshakes that each door has under way at a time.
@@ -140,6 +142,7 @@ impl Default for LimitsConfig {
             packet: 1 << 20,
             receive_maximum: 1024,
             topic_aliases: 32,
+            keep_alive: Span(Duration::from_secs(60)),
             connections: 50_000,
             handshakes: 1024,
             connections_per_account: 20_000,
@@ -234,6 +237,7 @@ impl LimitsConfig {
             (self.handshakes_per_second > 0, "door.limits.handshakes_per_second: at least 1"),
             (self.publish_messages_per_second > 0, "door.limits.publish_messages_per_second: at least 1"),
             (self.publish_bytes_per_second > 0, "door.limits.publish_bytes_per_second: at least 1"),
+            (self.keep_alive.0.as_secs() > 0, "door.limits.keep_alive: at least \"1s\""),
             (!self.connect_timeout.0.is_zero(), "door.limits.connect_timeout: longer than \"0s\""),
             (
                 (1..=16_384).contains(&self.receive_maximum),

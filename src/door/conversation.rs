@@ -12,14 +12,14 @@ mod scratch;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
@@ -46,6 +46,8 @@ const ON_THE_WAY: usize = 64;
 const READS: usize = 8;
 /// How long the last words may take.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// Bytes that a client may still have been saying when it was told that it is over.
+const UNHEARD: u64 = 1 << 20;
 
 /// Serves one client until either side has had enough.
 pub(crate) async fn serve<S>(hall: Arc<Hall>, stream: S, visitor: Visitor, mut stop: watch::Receiver<bool>)
@@ -53,21 +55,15 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let _here = hall.gate.arrive(visitor.door, visitor.address, time::monotonic());
-    let mut conversation = Box::new(Conversation::new(hall, stream, visitor));
-    {
-        let mut stopping = pin!(stop.changed());
-        let mut told = false;
-        poll_fn(|cx| {
-            if !told && stopping.as_mut().poll(cx).is_ready() {
-                told = true;
-                conversation.bell.end(Reason::ServerShuttingDown);
-            }
-            conversation.turn(cx)
-        })
-        .await;
-    }
-    // In a box of its own: room for the farewell is not to be held all the time.
-    Box::pin(conversation.leave()).await;
+    let crew = hall.crew.clone();
+    let conversation = Box::new(Conversation::new(hall, stream, visitor));
+    let bell = conversation.bell.clone();
+    let mut over = crew.look_after(conversation.hold());
+    tokio::select! {
+        () = &mut over => return,
+        _ = stop.changed() => bell.end(Reason::ServerShuttingDown),
+    };
+    over.await;
 }
 
 struct Conversation<S> {
@@ -90,6 +86,8 @@ struct Conversation<S> {
     errands: Vec<BoxFuture<'static, Done>>,
     /// The house was asked something since it was last listened to.
     fresh: bool,
+    /// Whoever was rung is to hear the client's messages before the client hears that they were taken.
+    others_first: bool,
     /// What is to be said to the client when it is on disk, in this order.
     commits: VecDeque<Commit>,
     delivery: Delivery,
@@ -175,6 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             asked: None,
             errands: Vec::new(),
             fresh: false,
+            others_first: false,
             commits: VecDeque::new(),
             delivery: Delivery::default(),
             alarm: Box::pin(tokio::time::sleep_until(due)),
@@ -182,6 +181,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             paused: None,
             unflushed: false,
         }
+    }
+
+    /// From the first turn to the farewell.
+    async fn hold(mut self: Box<Self>) {
+        poll_fn(|cx| self.turn(cx)).await;
+        // In a box of its own: room for the farewell is not to be held all the time.
+        Box::pin(self.leave()).await;
     }
 
     /// Does all that can be done now; ready when the conversation is over.
@@ -199,6 +205,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     /// Says whether it is over.
     fn take_turn(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> bool {
+        // What was held back while others had their turns.
+        if self.write(cx) == Step::Broken {
+            return true;
+        }
         let mut reads = 0;
         loop {
             self.answer_bell(cx);
@@ -206,6 +216,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             let client = if reads < READS { self.hear_client(cx, scratch) } else { Step::Still };
             reads += usize::from(client == Step::Moved);
             self.deliver();
+            if std::mem::take(&mut self.others_first) {
+                cx.waker().wake_by_ref();
+                return false;
+            }
             let written = if self.machine.is_over() { Step::Still } else { self.write(cx) };
             if self.machine.is_over() || client == Step::Broken || written == Step::Broken {
                 return true;
@@ -364,27 +378,24 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
 
     /// Says the last words, settles what was acknowledged, sees to the will, and gives the session back.
     async fn leave(mut self: Box<Self>) {
+        let mut parted = false;
         if self.machine.is_over() {
             let last = async {
                 self.stream.write_all_buf(self.machine.output()).await?;
                 self.stream.shutdown().await
             };
-            _ = tokio::time::timeout(GOODBYE, last).await;
+            parted = matches!(tokio::time::timeout(GOODBYE, last).await, Ok(Ok(())));
         }
         _ = tokio::time::timeout(Duration::from_secs(5), poll_fn(|cx| self.hear_out(cx))).await;
-        let Some(guest) = self.guest.take() else { return };
-        let now = time::now();
-        let most = self.hall.broker.config().longest_expiry();
-        let expiry = guest.expiry.map(|seconds| seconds.min(most));
-        if let Err(error) = self.hall.broker.detach(&guest.attached, expiry, now).await {
-            tracing::error!(%error, "the end of a session could not be kept");
+        if let Some(guest) = self.guest.take() {
+            give_back(&self.hall.clone(), *guest).await;
         }
-        let account = guest.attached.session.account;
-        match guest.will {
-            None => self.hall.broker.forget_will(&guest.attached),
-            Some(will) => self.hall.chat.last_will(guest.who, guest.attached, *will).await,
+        // A socket that is closed with something unread in it resets the connection, and the reset overtakes our last
+        // words. So the client closes first, unless it takes its time or the house itself is closing.
+        if parted && self.bell.ending() != Some(Reason::ServerShuttingDown) {
+            let (mut rest, mut nowhere) = ((&mut self.stream).take(UNHEARD), tokio::io::sink());
+            _ = tokio::time::timeout(GOODBYE, tokio::io::copy(&mut rest, &mut nowhere)).await;
         }
-        self.hall.chat.announce(account);
     }
 
     /// What was heard before the line broke still counts: acknowledgements, publications, a goodbye.
@@ -398,4 +409,20 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             false => Poll::Pending,
         }
     }
+}
+
+/// Sees to the will, and gives the session back.
+async fn give_back(hall: &Hall, guest: Guest) {
+    let now = time::now();
+    let most = hall.broker.config().longest_expiry();
+    let expiry = guest.expiry.map(|seconds| seconds.min(most));
+    if let Err(error) = hall.broker.detach(&guest.attached, expiry, now).await {
+        tracing::error!(%error, "the end of a session could not be kept");
+    }
+    let account = guest.attached.session.account;
+    match guest.will {
+        None => hall.broker.forget_will(&guest.attached),
+        Some(will) => hall.chat.last_will(guest.who, guest.attached, *will).await,
+    }
+    hall.chat.announce(account);
 }

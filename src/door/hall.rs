@@ -1,5 +1,6 @@
 //! What every MQTT conversation needs of the house.
 
+use super::crew::Crew;
 use super::limits::Gate;
 use crate::broker::Broker;
 use crate::chat::Chat;
@@ -19,4 +20,5 @@ pub(crate) struct Hall {
     /// The house's own name, which clients sign.
     pub(crate) domain: Box<str>,
     pub(crate) gate: Gate,
+    pub(crate) crew: Crew,
 }

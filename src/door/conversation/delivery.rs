@@ -87,12 +87,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         if self.guest.is_none() || self.machine.is_over() || self.machine.output().len() >= ENOUGH {
             return;
         }
+        if self.is_durable() || self.delivery.parcels_wait || !self.delivery.parcels.is_empty() {
+            self.send_what_waits();
+        }
+        self.fetch_rows();
+    }
+
+    fn send_what_waits(&mut self) {
         let now = time::now();
         let mut sent = Traffic::default();
         self.send_parcels(now, &mut sent);
         self.send_dues(now, &mut sent);
         METRICS.sent.add(&sent);
-        self.fetch_rows();
     }
 
     // --- what passes through ---

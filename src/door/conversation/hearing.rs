@@ -17,6 +17,9 @@ use crate::mqtt::{Accept, Connect, Event, Qos, Reason, Subscription, Version};
 use crate::store::StoreError;
 use crate::time;
 
+/// Bytes of a read that holds few messages: with more it is throughput that counts, not who is first.
+const FEW: usize = 16 * 1024;
+
 /// What one look at the events gathers, to be done together.
 #[derive(Default)]
 struct Batch {
@@ -132,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         asked.into_iter().flatten().for_each(|(done, then)| self.await_commit(done, then));
     }
 
-    fn is_durable(&self) -> bool {
+    pub(super) fn is_durable(&self) -> bool {
         self.guest.as_ref().is_some_and(|guest| guest.durable)
     }
 
@@ -141,14 +144,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
         let Some(guest) = self.guest.as_deref_mut().filter(|_| !letters.is_empty()) else { return };
         let heads: Vec<(Option<u16>, Qos)> = letters.iter().map(|letter| (letter.id, letter.qos)).collect();
         let (chat, session) = (&self.hall.chat, &guest.attached.session);
-        let Relayed { answers, commit } =
+        let Relayed { answers, rang, commit } =
             chat.relay(session, &mut guest.tracks, letters, buffer, time::now());
         count_refused(answers.iter().filter_map(|answer| answer.as_ref().err()));
         let owed = heads.into_iter().zip(answers).filter_map(|((id, qos), answer)| Some((id?, qos, answer)));
         let answers: Vec<_> = owed.collect();
         match commit {
             None if answers.is_empty() => {}
-            None if self.commits.is_empty() => self.answer(answers),
+            None if self.commits.is_empty() => {
+                self.answer(answers);
+                self.others_first = rang && buffer < FEW;
+            }
             // In order: what was heard before is answered before (MQTT section 4.6).
             None => self.await_commit(done_already(), Then::Answer(answers)),
             Some(done) => self.await_commit(done, Then::Answer(answers)),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::town::Town;
 use crate::town::client::{Client, Ending, PATIENCE, Refused};
-use crate::town::packet::{Delivery, Packet};
+use crate::town::packet::{self, Delivery, Packet};
 use crate::town::plan::Plan;
 use crate::town::tools::eventually;
 use crate::town::web::Web;
@@ -133,6 +133,42 @@ fn a_client_that_waits_for_its_rate_is_not_taken_for_silent() {
     writer.ping();
     assert!(began.elapsed() > Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(hits(&town, "publish_bytes") >= 1);
+}
+
+/// A reset overtook the reason when the line was closed with something unread in it.
+#[test]
+fn a_client_that_sends_too_much_can_go_on_until_it_has_read_why_it_is_over() {
+    let town = open_town("door.limits", "receive_maximum = 50");
+    let mut client = town.mqtt().connect();
+    (1..=51).for_each(|id| client.put(&Delivery { id, qos: 2, ..Delivery::new("a/b", "x") }));
+    let told = loop {
+        match client.packet(PATIENCE) {
+            Ok(Some(Packet::PubRec { id, .. })) => client.send(&packet::pubrel(id)).expect("the line stands"),
+            Ok(Some(Packet::Disconnect { code })) => break code,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told, 0x93);
+}
+
+#[test]
+fn an_mqtt_5_client_is_told_how_long_it_may_be_silent() {
+    let town = open_town("door.limits", "keep_alive = \"30s\"");
+    for (offered, told) in [(0, None), (30, None), (31, Some(30)), (u16::MAX, Some(30))] {
+        let client = town.mqtt().keep_alive(offered).connect();
+        assert_eq!(client.welcome.numbers.get(&packet::SERVER_KEEP_ALIVE).copied(), told, "{offered}");
+    }
+}
+
+#[test]
+fn a_topic_that_is_too_deep_is_refused_and_its_client_stays() {
+    let town = open_town("broker", "topic_levels = 3");
+    let mut client = town.mqtt().connect().listen("a/b/+");
+    assert_eq!(client.subscribe(&[("a/b/c/d", 1), ("a/b/c", 1)]), [0x8F, 1]);
+    assert_eq!(client.publish("a/b/c/d", "x"), 0x90);
+    client.say("a/b/c", "x");
+    assert_eq!(client.hear().text(), "x");
+    assert_eq!(hits(&town, "topic_levels"), 2);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 pub(crate) mod browser;
 pub(crate) mod carrier;
 pub(crate) mod client;
+pub(crate) mod disk;
 pub(crate) mod mosquitto;
 pub(crate) mod packet;
 pub(crate) mod plan;

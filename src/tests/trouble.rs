@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 
+use crate::town::disk::Disk;
 use crate::town::tools::{eventually, sql, tell};
 use crate::town::{Town, text};
 
@@ -116,36 +116,6 @@ fn a_file_of_another_program_is_not_taken_for_a_store() {
     sql(&town.database(), "pragma application_id = 12345");
     let (code, said) = town.open_in_vain();
     assert!(code == 1 && said.contains("not a store of Chancery"), "{code} {said}");
-}
-
-/// A small disk. Gone with the value, after whoever uses it.
-struct Disk(PathBuf, tempfile::TempDir);
-
-impl Disk {
-    fn of(megabytes: u32) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let path = dir.path().join("disk");
-        fs::create_dir(&path).expect("our own folder");
-        let size = format!("size={megabytes}m");
-        tell("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", text(&path)]).well();
-        Self(path, dir)
-    }
-
-    fn grow(&self, megabytes: u32) {
-        tell("mount", &["-o", &format!("remount,size={megabytes}m"), text(&self.0)]).well();
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        tell("umount", &["-l", text(&self.0)]);
-        let _ = fs::remove_dir(&self.0);
-        let _ = self.1.path();
-    }
 }
 
 #[test]

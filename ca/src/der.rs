@@ -8,6 +8,18 @@ pub(crate) const OCTETS: u8 = 0x04;
 pub(crate) const INTEGER: u8 = 0x02;
 /// Tag of OBJECT IDENTIFIER.
 pub(crate) const OID: u8 = 0x06;
+/// Tag of UTF8String.
+pub(crate) const UTF8: u8 = 0x0C;
+/// Tag of `[0] EXPLICIT`.
+pub(crate) const EXPLICIT_0: u8 = 0xA0;
+/// Tag of GeneralName's otherName, `[0] IMPLICIT`.
+pub(crate) const OTHER_NAME: u8 = 0xA0;
+/// Tag of GeneralName's rfc822Name, `[1] IMPLICIT`.
+pub(crate) const MAIL: u8 = 0x81;
+/// Tag of GeneralName's dNSName, `[2] IMPLICIT`.
+pub(crate) const DNS: u8 = 0x82;
+/// Tag of GeneralName's iPAddress, `[7] IMPLICIT`.
+pub(crate) const IP: u8 = 0x87;
 /// Tag of GeneralName's uniformResourceIdentifier, `[6] IMPLICIT` (RFC 5280 §4.2.1.6).
 pub(crate) const URI: u8 = 0x86;
 /// A whole NULL value.

@@ -9,6 +9,7 @@ use crate::{
     Authority, Certificate, Failure, KeyKind, KeyPair, Serial, Subject, Urls,
     certificate::borrowed,
     issuing::{BACKDATE, later},
+    profile::CMC_CA,
     revocation::sign_crl,
 };
 
@@ -86,6 +87,7 @@ fn issuing(
         ExtendedKeyUsagePurpose::ServerAuth,
         ExtendedKeyUsagePurpose::EmailProtection,
         ExtendedKeyUsagePurpose::OcspSigning,
+        ExtendedKeyUsagePurpose::Other(CMC_CA.to_vec()),
     ];
     params.use_authority_key_identifier_extension = true;
     params.crl_distribution_points = urls.distribution_points(root)?;

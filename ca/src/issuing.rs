@@ -49,16 +49,20 @@ impl Authority {
         serial: Serial,
         now: OffsetDateTime,
     ) -> Result<Issued, Failure> {
-        let mut params = self.leaf(profile)?;
+        let mut params = self.leaf(profile, key)?;
         (params.not_before, params.not_after) = self.life(profile, validity, now)?;
         profile.demand_names(subject)?;
         params.distinguished_name = subject.distinguished_name()?;
-        params.subject_alt_names = subject.alternative_names()?;
+        let names = subject.alternative_names()?;
+        if !names.is_empty() {
+            let content = der::value(der::SEQUENCE, &[&names.concat()]);
+            params.custom_extensions.push(CustomExtension::from_oid_content(ALTERNATIVE_NAMES, content));
+        }
         params.serial_number = Some(SerialNumber::from(serial.as_bytes().to_vec()));
 
         let signed = params.signed_by(&key.parts, &self.issuer)?;
         let certificate = Certificate::parse(signed.der())?;
-        self.compare(&certificate, key, subject, serial, &params)?;
+        self.compare(&certificate, key, subject, serial, &params, names.len())?;
         Ok(Issued {
             pem: certificate.to_pem(),
             der: signed.der().to_vec(),
@@ -71,10 +75,10 @@ impl Authority {
     }
 
     /// Everything that follows from the profile alone.
-    fn leaf(&self, profile: Profile) -> Result<CertificateParams, Failure> {
+    fn leaf(&self, profile: Profile, key: &PublicKey) -> Result<CertificateParams, Failure> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = profile.key_usage();
+        params.key_usages = profile.key_usage(key)?;
         params.extended_key_usages = profile.purposes();
         params.use_authority_key_identifier_extension = true;
         match profile.status() {
@@ -116,6 +120,7 @@ impl Authority {
         subject: &Subject,
         serial: Serial,
         params: &CertificateParams,
+        names: usize,
     ) -> Result<(), Failure> {
         let x509 = parse_x509(signed.der())?;
         let issuer = parse_x509(self.issuing().der())?;
@@ -126,7 +131,7 @@ impl Authority {
             (signed.issuer_key_id.as_deref() == Some(self.key_id()), "its issuer's key"),
             (signed.not_before == params.not_before && signed.not_after == params.not_after, "its life"),
             (signed.common_name.as_deref() == Some(subject.common_name.as_str()), "its common name"),
-            (signed.names.len() == params.subject_alt_names.len(), "the number of its names"),
+            (signed.names.len() == names, "the number of its names"),
             (signed.names.iter().all(|name| subject.carries(name)), "its names"),
             (!signed.is_authority && !x509.is_ca(), "its rights"),
         ];
@@ -150,6 +155,8 @@ fn extension(oid: &[u64]) -> CustomExtension {
 /// How far back certificates begin.
 pub(crate) const BACKDATE: Duration = Duration::minutes(5);
 const SHORTEST: Length = Length::from_secs(60);
+/// id-ce-subjectAltName (RFC 5280 §4.2.1.6), which the library below cannot write for devices.
+const ALTERNATIVE_NAMES: &[u64] = &[2, 5, 29, 17];
 /// id-ce-noRevAvail (RFC 9608 §2).
 const NO_REV_AVAIL: &[u64] = &[2, 5, 29, 56];
 /// id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1).

@@ -2,14 +2,14 @@
 
 use std::{fmt, net::IpAddr};
 
-use rcgen::{DistinguishedName, DnType, SanType, string::Ia5String};
+use rcgen::{DistinguishedName, DnType};
 use x509_parser::{
-    asn1_rs::{Any, FromDer, Tag, TaggedExplicit},
+    asn1_rs::{self, Any, FromDer, Tag, TaggedExplicit},
     extensions::GeneralName,
     x509::X509Name,
 };
 
-use crate::{Failure, Refusal};
+use crate::{Failure, Refusal, der};
 
 /// One name in a request or a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ pub enum Name {
     Uri(String),
     /// An iPAddress.
     Ip(IpAddr),
+    /// A permanentIdentifier without an assigner (RFC 4043).
+    Device(String),
     /// Anything else, by its object identifier or kind.
     Other(String),
 }
@@ -43,6 +45,9 @@ pub struct Subject {
     pub dns: Vec<String>,
     /// Addresses.
     pub ip: Vec<IpAddr>,
+    /// A machine, by the name under which its owner knows it, 1 to 64 characters; written as a permanentIdentifier
+    /// without an assigner (RFC 4043).
+    pub device: Option<String>,
 }
 
 impl Subject {
@@ -57,6 +62,7 @@ impl Subject {
             Name::Mail(wanted) => mail(wanted),
             Name::Uri(wanted) => self.uri.iter().any(|own| same_uri(own, wanted)),
             Name::Ip(wanted) => self.ip.contains(wanted),
+            Name::Device(wanted) => self.device.as_ref() == Some(wanted),
             Name::Other(_) => false,
         }
     }
@@ -71,23 +77,32 @@ impl Subject {
         Ok(name)
     }
 
-    /// The subject's alternative names, each once.
-    pub(crate) fn alternative_names(&self) -> Result<Vec<SanType>, Failure> {
+    /// The subject's alternative names (GeneralName, RFC 5280 §4.2.1.6), each once.
+    pub(crate) fn alternative_names(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let mut names = Vec::new();
         for uri in &self.uri {
-            names.push(SanType::URI(ia5("URI", check("URI", uri, uri_form)?)?));
+            names.push(ascii(der::URI, "URI", check("URI", uri, uri_form)?)?);
         }
         if let Some(address) = &self.mail {
             let address = check("mail address", address, mail_form)?;
-            names.push(match Ia5String::try_from(address) {
-                Ok(plain) => SanType::Rfc822Name(plain),
-                Err(_) => SanType::OtherName((SMTP_UTF8_MAILBOX.to_vec(), address.into())),
+            names.push(match address.is_ascii() {
+                true => der::value(der::MAIL, &[address.as_bytes()]),
+                false => other_name(SMTP_UTF8_MAILBOX, &der::value(der::UTF8, &[address.as_bytes()])),
             });
         }
         for host in &self.dns {
-            names.push(SanType::DnsName(ia5("DNS name", check("DNS name", host, host_form)?)?));
+            names.push(ascii(der::DNS, "DNS name", check("DNS name", host, host_form)?)?);
         }
-        names.extend(self.ip.iter().copied().map(SanType::IpAddress));
+        for address in &self.ip {
+            names.push(match address {
+                IpAddr::V4(four) => der::value(der::IP, &[&four.octets()]),
+                IpAddr::V6(six) => der::value(der::IP, &[&six.octets()]),
+            });
+        }
+        if let Some(device) = &self.device {
+            let value = der::value(der::UTF8, &[check("device", device, short)?.as_bytes()]);
+            names.push(other_name(PERMANENT_IDENTIFIER, &der::value(der::SEQUENCE, &[&value])));
+        }
         let mut once = Vec::with_capacity(names.len());
         names.into_iter().for_each(|name| {
             if !once.contains(&name) {
@@ -106,6 +121,7 @@ impl fmt::Display for Name {
             Name::Mail(name) => write!(out, "email:{name}"),
             Name::Uri(name) => write!(out, "URI:{name}"),
             Name::Ip(address) => write!(out, "IP:{address}"),
+            Name::Device(name) => write!(out, "device:{name}"),
             Name::Other(name) => out.write_str(name),
         }
     }
@@ -139,15 +155,19 @@ pub(crate) fn from_general(name: &GeneralName<'_>) -> Result<Name, Refusal> {
         GeneralName::IPAddress(bytes) => {
             Name::Ip(address(bytes).ok_or(Refusal::UnreadableName("an IP address"))?)
         }
-        GeneralName::OtherName(kind, value) => match utf8_mailbox(&kind.to_id_string(), value) {
-            Some(mailbox) => Name::Mail(readable(mailbox)?),
-            None => Name::Other(format!("otherName:{}", kind.to_id_string())),
+        GeneralName::OtherName(kind, value) => match (kind.to_id_string().as_str(), inside(value)) {
+            ("1.3.6.1.5.5.7.8.9", Some(value)) => Name::Mail(readable(utf8(&value).ok_or(UNREADABLE)?)?),
+            ("1.3.6.1.5.5.7.8.3", Some(value)) => match device(&value) {
+                Some(name) => Name::Device(readable(name)?),
+                None => Name::Other("permanentIdentifier".to_owned()),
+            },
+            (kind, _) => Name::Other(format!("otherName:{kind}")),
         },
         GeneralName::DirectoryName(_) => Name::Other("directoryName".to_owned()),
         GeneralName::RegisteredID(_) => Name::Other("registeredID".to_owned()),
         GeneralName::X400Address(_) => Name::Other("x400Address".to_owned()),
         GeneralName::EDIPartyName(_) => Name::Other("ediPartyName".to_owned()),
-        GeneralName::Invalid(..) => return Err(Refusal::UnreadableName("an alternative name")),
+        GeneralName::Invalid(..) => return Err(UNREADABLE),
     })
 }
 
@@ -164,11 +184,25 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-fn utf8_mailbox<'a>(kind: &str, value: &'a [u8]) -> Option<&'a str> {
-    let (rest, inner) = TaggedExplicit::<Any<'a>, x509_parser::asn1_rs::Error, 0>::from_der(value).ok()?;
-    let inner = inner.into_inner();
-    let ours = kind == "1.3.6.1.5.5.7.8.9" && rest.is_empty() && inner.tag() == Tag::Utf8String;
-    if ours { std::str::from_utf8(inner.data).ok() } else { None }
+/// The value of an otherName: `[0] EXPLICIT ANY`.
+fn inside(value: &[u8]) -> Option<Any<'_>> {
+    let (rest, inner) = TaggedExplicit::<Any<'_>, asn1_rs::Error, 0>::from_der(value).ok()?;
+    rest.is_empty().then(|| inner.into_inner())
+}
+
+fn utf8<'a>(value: &Any<'a>) -> Option<&'a str> {
+    if value.tag() == Tag::Utf8String { std::str::from_utf8(value.data).ok() } else { None }
+}
+
+/// A PermanentIdentifier that holds an identifier and nothing else.
+fn device<'a>(value: &Any<'a>) -> Option<&'a str> {
+    let (rest, name) = Any::from_der(value.data).ok()?;
+    if value.tag() == Tag::Sequence && rest.is_empty() { utf8(&name) } else { None }
+}
+
+/// OtherName, `[0]` of GeneralName.
+fn other_name(kind: &[u8], value: &[u8]) -> Vec<u8> {
+    der::value(der::OTHER_NAME, &[&der::value(der::OID, &[kind]), &der::value(der::EXPLICIT_0, &[value])])
 }
 
 /// The local part decides by its exact bytes, the domain in ASCII case-insensitively (RFC 5321 §2.4).
@@ -197,12 +231,9 @@ fn check<'a>(what: &'static str, value: &'a str, form: Check) -> Result<&'a str,
     }
 }
 
-fn ia5(what: &'static str, value: &str) -> Result<Ia5String, Failure> {
-    Ia5String::try_from(value).map_err(|_| Failure::Name {
-        what,
-        value: value.to_owned(),
-        why: "it is not ASCII",
-    })
+fn ascii(tag: u8, what: &'static str, value: &str) -> Result<Vec<u8>, Failure> {
+    let wrong = || Failure::Name { what, value: value.to_owned(), why: "it is not ASCII" };
+    if value.is_ascii() { Ok(der::value(tag, &[value.as_bytes()])) } else { Err(wrong()) }
 }
 
 /// RFC 5280 appendix A.1: ub-common-name and ub-organization-name.
@@ -240,8 +271,11 @@ fn host_form(value: &str) -> Option<&'static str> {
 }
 
 const LONGEST: usize = 256;
-/// id-on-SmtpUTF8Mailbox (RFC 9598 §3).
-const SMTP_UTF8_MAILBOX: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 8, 9];
+const UNREADABLE: Refusal = Refusal::UnreadableName("an alternative name");
+/// id-on-SmtpUTF8Mailbox, 1.3.6.1.5.5.7.8.9 (RFC 9598 §3).
+const SMTP_UTF8_MAILBOX: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x09];
+/// id-on-permanentIdentifier, 1.3.6.1.5.5.7.8.3 (RFC 4043 §2).
+const PERMANENT_IDENTIFIER: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x03];
 /// C, L, ST, street, O, OU, title, postalCode, DC.
 const PLACES: [&str; 9] = [
     "2.5.4.6",

@@ -4,14 +4,18 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use rcgen::{ExtendedKeyUsagePurpose as Purpose, KeyUsagePurpose};
 
-use crate::{Failure, Refusal, Subject};
+use crate::{Failure, PublicKey, Refusal, Subject};
 
 /// A kind of certificate that an authority issues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// A person's client: 90 days, `clientAuth`; named by a URI.
     Client,
-    /// A machine without a person: 1 year, `clientAuth`; named by a URI.
+    /// A person's mail program, to sign: 1 year, `emailProtection` with digitalSignature; named by a mail address.
+    MailSigning,
+    /// The same, to be written to: 1 year, `emailProtection` with keyAgreement, or keyEncipherment for RSA.
+    MailEncryption,
+    /// A machine of somebody's: 1 year, `clientAuth`; named by a URI, and as a device.
     Device,
     /// A client for one working day: 24 hours, `clientAuth`, and no revocation information (RFC 9608).
     Session,
@@ -21,28 +25,36 @@ pub enum Profile {
     Peer,
     /// A signer of OCSP answers: 30 days, `OCSPSigning`, never itself checked (RFC 6960 §4.2.2.2.1).
     OcspSigner,
+    /// A signer of CMP answers: 30 days, `cmcCA` (RFC 6402 §2.10), as RFC 9483 §1.5 wants it of a delegate.
+    CmpSigner,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Profile; 6] = [
+    pub const ALL: [Profile; 9] = [
         Profile::Client,
+        Profile::MailSigning,
+        Profile::MailEncryption,
         Profile::Device,
         Profile::Session,
         Profile::Server,
         Profile::Peer,
         Profile::OcspSigner,
+        Profile::CmpSigner,
     ];
 
     /// The word, such as `client`.
     pub fn name(self) -> &'static str {
         match self {
             Profile::Client => "client",
+            Profile::MailSigning => "mail-signing",
+            Profile::MailEncryption => "mail-encryption",
             Profile::Device => "device",
             Profile::Session => "session",
             Profile::Server => "server",
             Profile::Peer => "peer",
             Profile::OcspSigner => "ocsp-signer",
+            Profile::CmpSigner => "cmp-signer",
         }
     }
 
@@ -50,9 +62,9 @@ impl Profile {
     pub fn validity(self) -> Duration {
         let days = match self {
             Profile::Client | Profile::Server => 90,
-            Profile::Device => 365,
+            Profile::Device | Profile::MailSigning | Profile::MailEncryption => 365,
             Profile::Session => 1,
-            Profile::Peer | Profile::OcspSigner => 30,
+            Profile::Peer | Profile::OcspSigner | Profile::CmpSigner => 30,
         };
         days * DAY
     }
@@ -61,14 +73,20 @@ impl Profile {
     /// so that a slip in the configuration does not make certificates for ever.
     pub fn longest(self) -> Duration {
         match self {
-            Profile::Session | Profile::OcspSigner => self.validity(),
+            Profile::Session | Profile::OcspSigner | Profile::CmpSigner => self.validity(),
             _ => 730 * DAY,
         }
     }
 
-    /// TLS 1.3 and every ECDHE suite only sign, so no profile needs keyEncipherment or keyAgreement.
-    pub(crate) fn key_usage(self) -> Vec<KeyUsagePurpose> {
-        vec![KeyUsagePurpose::DigitalSignature]
+    /// TLS 1.3 and every ECDHE suite only sign; only who is written to needs a key that something can be sealed for.
+    pub(crate) fn key_usage(self, key: &PublicKey) -> Result<Vec<KeyUsagePurpose>, Failure> {
+        Ok(vec![match (self, key.use_for_sealing()) {
+            (Profile::MailEncryption, Some(usage)) => usage,
+            (Profile::MailEncryption, None) => {
+                return Err(Failure::Key("nothing can be encrypted for a key that only signs"));
+            }
+            _ => KeyUsagePurpose::DigitalSignature,
+        }])
     }
 
     pub(crate) fn purposes(self) -> Vec<Purpose> {
@@ -76,7 +94,9 @@ impl Profile {
             Profile::Client | Profile::Device | Profile::Session => vec![Purpose::ClientAuth],
             Profile::Server => vec![Purpose::ServerAuth],
             Profile::Peer => vec![Purpose::ClientAuth, Purpose::ServerAuth],
+            Profile::MailSigning | Profile::MailEncryption => vec![Purpose::EmailProtection],
             Profile::OcspSigner => vec![Purpose::OcspSigning],
+            Profile::CmpSigner => vec![Purpose::Other(CMC_CA.to_vec())],
         }
     }
 
@@ -91,12 +111,14 @@ impl Profile {
     /// Demands the kind of name by which the other side will know the subject: a CN alone names nobody (RFC 9525).
     pub(crate) fn demand_names(self, subject: &Subject) -> Result<(), Failure> {
         let (given, needs) = match self {
-            Profile::Client | Profile::Device | Profile::Session => (!subject.uri.is_empty(), "a URI"),
+            Profile::Client | Profile::Session => (!subject.uri.is_empty(), "a URI"),
+            Profile::Device => (!subject.uri.is_empty() && subject.device.is_some(), "a URI and a device"),
+            Profile::MailSigning | Profile::MailEncryption => (subject.mail.is_some(), "a mail address"),
             Profile::Server => {
                 (!subject.dns.is_empty() || !subject.ip.is_empty(), "a DNS name or an IP address")
             }
             Profile::Peer => (!subject.dns.is_empty(), "a DNS name"),
-            Profile::OcspSigner => (!subject.common_name.is_empty(), "a common name"),
+            Profile::OcspSigner | Profile::CmpSigner => (!subject.common_name.is_empty(), "a common name"),
         };
         if given { Ok(()) } else { Err(Failure::Incomplete { profile: self, needs }) }
     }
@@ -128,6 +150,8 @@ impl fmt::Display for Profile {
     }
 }
 
+/// id-kp-cmcCA, 1.3.6.1.5.5.7.3.27.
+pub(crate) const CMC_CA: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 27];
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use openssl::{
     bn::BigNum,
     pkey::{Id, PKey, Public},
 };
-use rcgen::PublicKeyData;
+use rcgen::{KeyUsagePurpose, PublicKeyData};
 use sha2::{Digest, Sha256};
 
 use crate::{Refusal, certificate::hex};
@@ -35,6 +35,16 @@ impl PublicKey {
     /// The DER SubjectPublicKeyInfo, byte for byte as it was read.
     pub fn spki_der(&self) -> &[u8] {
         &self.spki
+    }
+
+    /// How something is encrypted for the key: agreed on with an elliptic curve (RFC 5753), sealed with RSA (RFC 3370
+    /// §4.2); nothing for Ed25519, which only signs.
+    pub(crate) fn use_for_sealing(&self) -> Option<KeyUsagePurpose> {
+        match openssl_key(&self.spki).ok()?.id() {
+            Id::EC => Some(KeyUsagePurpose::KeyAgreement),
+            Id::RSA => Some(KeyUsagePurpose::KeyEncipherment),
+            _ => None,
+        }
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal; what TLSA `3 1 1` records hold (RFC 6698).

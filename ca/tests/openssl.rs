@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chancery_ca::{
-    Authority, Failure, Flavor, KeyKind, KeyPair, Name, Profile, Reason, Revoked, Serial, Subject, pkcs12,
+    Authority, Failure, Flavor, KeyKind, KeyPair, Name, Profile, Reason, Refusal, Revoked, Serial, Subject,
+    check_request, pkcs12,
 };
 
-use crate::workshop::{NOW, UUID, Workshop, alice, key, public, read_back, server, urls};
+use crate::workshop::{NOW, UUID, Workshop, alice, key, laptop, public, read_back, server, urls};
 
 #[test]
 fn the_root_and_the_issuing_ca_are_what_they_claim() {
@@ -44,25 +45,30 @@ fn the_root_and_the_issuing_ca_are_what_they_claim() {
 #[test]
 fn each_profile_says_what_it_is_good_for() {
     let workshop = Workshop::open();
-    let ocsp = Subject { common_name: "ocsp".to_owned(), ..Subject::default() };
+    let signer = Subject { common_name: "signer".to_owned(), ..Subject::default() };
     let client = "TLS Web Client Authentication\n";
     let both = "TLS Web Client Authentication, TLS Web Server Authentication\n";
     let host = "-purpose sslserver -verify_hostname localhost";
+    let (sign, agree) = ("Digital Signature\n", "Key Agreement\n");
     for (profile, subject, options, purpose, end) in [
         (Profile::Client, alice(), "-purpose sslclient", client, "Feb 19 12:00:00 2027"),
-        (Profile::Device, alice(), "-purpose sslclient", client, "Nov 21 12:00:00 2027"),
+        (Profile::MailSigning, alice(), "-purpose smimesign", "E-mail Protection\n", "Nov 21 12:00:00 2027"),
+        (Profile::MailEncryption, alice(), "", "E-mail Protection\n", "Nov 21 12:00:00 2027"),
+        (Profile::Device, laptop(), "-purpose sslclient", client, "Nov 21 12:00:00 2027"),
         (Profile::Session, alice(), "-purpose sslclient", client, "Nov 22 12:00:00 2026"),
         (Profile::Server, server(), host, "TLS Web Server Authentication\n", "Feb 19 12:00:00 2027"),
         (Profile::Peer, server(), host, both, "Dec 21 12:00:00 2026"),
-        (Profile::OcspSigner, ocsp, "", "OCSP Signing\n", "Dec 21 12:00:00 2026"),
+        (Profile::OcspSigner, signer.clone(), "", "OCSP Signing\n", "Dec 21 12:00:00 2026"),
+        (Profile::CmpSigner, signer.clone(), "", "CMC Certificate Authority\n", "Dec 21 12:00:00 2026"),
     ] {
         let issued = workshop.issue("leaf", &public(&key()), &subject, profile);
         workshop.verify(options, "leaf.pem").expect("a good chain");
         let text = workshop.openssl("x509 -in leaf.pem -noout -text -fingerprint -sha256 -serial");
+        let usage = if profile == Profile::MailEncryption { agree } else { sign };
         for expected in [
             "Version: 3",
             "X509v3 Basic Constraints: critical\n                CA:FALSE",
-            "X509v3 Key Usage: critical\n                Digital Signature\n",
+            &format!("X509v3 Key Usage: critical\n                {usage}"),
             "Issuer: O = Corp, CN = corp.example issuing CA",
             "X509v3 Authority Key Identifier",
             "X509v3 Subject Key Identifier",
@@ -89,12 +95,44 @@ fn each_profile_carries_its_names_and_no_others() {
             server(),
             "DNS:chat.corp.example, DNS:localhost, IP Address:127.0.0.1\n".to_owned(),
         ),
+        (
+            Profile::Device,
+            laptop(),
+            format!("URI:urn:uuid:{UUID}, othername: Permanent Identifier::<unsupported>\n"),
+        ),
     ] {
         workshop.issue("leaf", &public(&key()), &subject, profile);
         let text = workshop.openssl("x509 -in leaf.pem -noout -subject -ext subjectAltName");
         assert!(text.contains(&names), "{profile}: {text}");
         assert!(text.contains(&format!("CN = {}\n", subject.common_name)), "{profile}: {text}");
     }
+}
+
+#[test]
+fn a_device_is_read_back_by_its_name_and_may_ask_for_it() {
+    let workshop = Workshop::open();
+    let issued = workshop.issue("leaf", &public(&key()), &laptop(), Profile::Device);
+    assert!(read_back(&issued).names.contains(&Name::Device("laptop 7".to_owned())));
+    let asked = |name: &str| {
+        let sections = "[req]\ndistinguished_name=dn\n[dn]\n[san]\nsubjectAltName=@names\n[names]\n\
+                        otherName=1.3.6.1.5.5.7.8.3;SEQUENCE:device\n[device]\nid=UTF8:";
+        workshop.write("device.cnf", format!("{sections}{name}\n"));
+        workshop
+            .csr("ec -pkeyopt ec_paramgen_curve:P-256", "-config device.cnf -reqexts san -subj /CN=laptop")
+    };
+    let laptop = Subject { common_name: "laptop".to_owned(), ..laptop() };
+    assert_eq!(check_request(&asked("laptop 7"), &laptop), Ok(()));
+    assert!(matches!(check_request(&asked("laptop 8"), &laptop), Err(Refusal::ForeignName(_))));
+}
+
+#[test]
+fn nothing_is_certified_for_encryption_that_only_signs() {
+    let workshop = Workshop::open();
+    let ed25519 = workshop.csr("ed25519", "-subj /");
+    let serial = Serial::random().expect("randomness");
+    let refused =
+        workshop.authority.issue(ed25519.public_key(), &alice(), Profile::MailEncryption, None, serial, NOW);
+    assert!(matches!(refused, Err(Failure::Key(_))), "{refused:?}");
 }
 
 #[test]
@@ -107,7 +145,7 @@ fn each_profile_says_where_its_revocation_is_told() {
     // noRevAvail with NULL inside (RFC 9608 §2), by its bytes: not every openssl has a name for it.
     let short_lived: &[u8] = &[0x06, 0x03, 0x55, 0x1D, 0x38, 0x04, 0x02, 0x05, 0x00];
     for profile in Profile::ALL {
-        let subject = Subject { dns: server().dns, ..alice() };
+        let subject = Subject { dns: server().dns, device: laptop().device, ..alice() };
         let issued = workshop.issue("leaf", &public(&key()), &subject, profile);
         let text = workshop.openssl("x509 -in leaf.pem -noout -text");
         let published = !matches!(profile, Profile::Session | Profile::OcspSigner);

@@ -112,6 +112,10 @@ pub(crate) fn alice() -> Subject {
     }
 }
 
+pub(crate) fn laptop() -> Subject {
+    Subject { device: Some("laptop 7".to_owned()), mail: None, ..alice() }
+}
+
 pub(crate) fn server() -> Subject {
     Subject {
         common_name: "chat.corp.example".to_owned(),

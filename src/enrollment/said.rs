@@ -24,6 +24,7 @@ pub(crate) fn read(der: &[u8]) -> Option<Said> {
         ca::Name::Mail(mail) => ("Mail", mail.clone()),
         ca::Name::Uri(uri) => ("URI", uri.clone()),
         ca::Name::Ip(address) => ("Address", address.to_string()),
+        ca::Name::Device(name) => ("Device", name.clone()),
         ca::Name::Other(other) => ("Other", other.clone()),
     }));
     let facts = vec![

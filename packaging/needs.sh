@@ -44,6 +44,11 @@ chromium                    chromium          chromium
 chromedriver                chromium-driver   chromedriver
 openssl                     openssl           openssl
 curl                        curl              curl
+pki                         strongswan-pki    strongswan
+/usr/lib/ipsec/plugins/libstrongswan-openssl.so libstrongswan-standard-plugins strongswan
+/usr/lib/ipsec/plugins/libstrongswan-curl.so libstrongswan-extra-plugins strongswan
+lego                        lego              lego
+certbot                     certbot           certbot
 faketime                    faketime          libfaketime
 ps                          procps            procps-ng
 ip                          iproute2          iproute

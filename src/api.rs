@@ -24,7 +24,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
-pub(crate) use devices::Shown;
 pub(crate) use keys::KeyView;
 pub(crate) use sessions::SessionView;
 pub(crate) use status::{Check, Status, Verdict, status};

@@ -8,6 +8,8 @@
 mod authority;
 mod config;
 mod crl;
+mod front;
+mod grant;
 mod ground;
 mod material;
 mod published;
@@ -19,6 +21,7 @@ mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::fmt;
 use std::path::Path;
@@ -27,16 +30,18 @@ use std::sync::Arc;
 use chancery_ca as ca;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 pub(crate) use config::Config;
 pub(crate) use crl::CrlInfo;
+pub(crate) use front::{Shown, router};
+pub(crate) use grant::Grant;
 pub(crate) use material::{Enrolled, Request};
 pub(crate) use published::to_pem;
 pub(crate) use refused::{Failure, Refused};
 pub(crate) use said::read;
 pub(crate) use server::ServerCertificate;
 pub(crate) use status::{Presented, StatusRefused};
+pub(crate) use token::Brought;
 
 use crate::audit::Deed;
 use crate::broker::Broker;
@@ -44,13 +49,12 @@ use crate::directory::Directory;
 use crate::id::AccountId;
 use crate::mqtt::Reason;
 use crate::principal::Principal;
-use crate::secret;
-use crate::store::{Account, Certificate, CertificateState, NewCertificate, Store, StoreError, Token, Tx};
+use crate::store::{Account, Certificate, CertificateState, NewCertificate, Store, StoreError, Tx};
 use crate::time::Timestamp;
 use authority::{Authority, Order};
 use ground::Ground;
 use material::{Chain, Material};
-use rules::{Act, authorize, key_is_free, may_act, subject};
+use rules::{Act, authorize, key_is_free, may_act};
 
 /// Cheap handle on the authority, its ledger and its lists.
 #[derive(Clone)]
@@ -61,6 +65,7 @@ pub(crate) struct Enrollment {
     authority: Arc<Authority>,
     revoked: Arc<status::Index>,
     lists: Arc<crl::Lists>,
+    mint: Arc<token::Mint>,
     cfg: Arc<Config>,
     state: Arc<Path>,
 }
@@ -74,6 +79,17 @@ pub(crate) struct Place<'a> {
     pub(crate) http_base: &'a str,
     /// The folder in which systemd puts the service's credentials.
     pub(crate) credentials: Option<&'a Path>,
+}
+
+/// What somebody wants, through whichever front: judged by [`Enrollment::decide`].
+struct Asked {
+    deed: &'static str,
+    /// The protocol it came by, for the audit.
+    front: &'static str,
+    grant: Grant,
+    /// A request that could not be read is a refusal like any other, and audited like any other.
+    material: Result<Material, Refused>,
+    ground: Ground,
 }
 
 /// A certificate that was decided on.
@@ -111,7 +127,7 @@ impl Enrollment {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let authority = Arc::new(Authority::open(place.state, &cfg, place.http_base, place.credentials)?);
-        authority.life(cfg.client_validity.0, now)?; // A wrong clock shows at start.
+        authority.life(cfg.validity(ca::Profile::Client), now)?; // A wrong clock shows at start.
         let revoked = Arc::new(status::Index::load(&store, now).await?);
         let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), now).await?);
         Ok(Self {
@@ -121,6 +137,7 @@ impl Enrollment {
             authority,
             revoked,
             lists,
+            mint: Arc::new(token::Mint::open(place.state)?),
             cfg: Arc::new(cfg),
             state: place.state.into(),
         })
@@ -131,62 +148,50 @@ impl Enrollment {
         &self,
         who: &Principal,
         account: &str,
+        grant: Grant,
         request: Request,
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let material = Material::of(request)?;
-        let account = self.account(account)?;
-        self.issue(who, "certificate.enroll", &account, material, Ground::Standing, now).await
+        let (account, material) = (self.account(account)?, Material::of(request));
+        let asked =
+            Asked { deed: "certificate.enroll", front: "house", grant, material, ground: Ground::Standing };
+        self.issue(who, &account, asked, now).await
     }
 
-    /// Certifies the key of whoever brings a token, for the account that the token names.
+    /// Certifies the key of whoever brings a token, as the token grants it. Who says for which profile is held to it.
     pub(crate) async fn enroll_with_token(
         &self,
-        token: &str,
+        front: &'static str,
+        brought: Brought<'_>,
+        profile: Option<&str>,
         csr: &[u8],
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let material = Material::requested(csr)?;
-        let hash = secret::digest(token);
-        let allowed = self.store.read(move |view| view.token(&hash, now)).await?.ok_or(Refused::DeadToken)?;
-        let account = self.directory.by_id(allowed.account).ok_or(Refused::Gone)?;
-        let who = Directory::principal(&account);
-        self.issue(&who, "certificate.enroll", &account, material, Ground::Token(hash), now).await
+        let alive = self.alive(brought, now).await;
+        let alive = self.audited(&Principal::Guest, "certificate.enroll", "token", alive, now).await?;
+        let account = self.directory.by_id(alive.allows.account).ok_or(Refused::Gone)?;
+        let (grant, material) = (Grant::of_token(&alive.allows)?, Material::requested(csr));
+        let material = grant.is(profile).and(material);
+        let ground = Ground::Token(alive.hash);
+        let asked = Asked { deed: "certificate.enroll", front, grant, material, ground };
+        self.issue(&Directory::principal(&account), &account, asked, now).await
     }
 
-    /// Gives a new certificate to whoever shows a good one. The old one stays good until it ends.
+    /// Gives a new certificate of the same kind to whoever shows a good one. The old one stays good until it ends.
     pub(crate) async fn renew(
         &self,
+        front: &'static str,
         presented: &Presented,
+        profile: Option<&str>,
         csr: &[u8],
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let material = Material::requested(csr)?;
         let account = self.directory.by_id(presented.account).ok_or(Refused::Gone)?;
-        let who = Directory::principal(&account);
+        let grant = self.granted_before(presented).await?;
+        let material = grant.is(profile).and(Material::requested(csr));
         let ground = Ground::Certificate(presented.clone());
-        self.issue(&who, "certificate.renew", &account, material, ground, now).await
-    }
-
-    /// Draws a one-time token with which a device enrolls for the account; of it only the hash is kept.
-    pub(crate) async fn token(
-        &self,
-        who: &Principal,
-        account: &str,
-        now: Timestamp,
-    ) -> Result<(Zeroizing<String>, Timestamp), Refused> {
-        let account = self.account(account)?;
-        let outcome = authorize(who, Act::Certify(&account));
-        self.audited(who, "certificate.token", &account.name, outcome, now).await?;
-
-        let (token, until) = (secret::one_time(), now.after(self.cfg.token_ttl.0));
-        let hash = secret::digest(&token);
-        let allows = Token { account: account.id, profile: ca::Profile::Client.name().into() };
-        let deed = Deed::new(who, "certificate.token", &account.name).with(json!({ "until": until }));
-        let keep =
-            move |tx: &mut Tx| tx.put_token(&hash, &allows, until).and_then(|()| tx.remember(deed, now));
-        self.store.write(keep).await?;
-        Ok((token, until))
+        let asked = Asked { deed: "certificate.renew", front, grant, material, ground };
+        self.issue(&Directory::principal(&account), &account, asked, now).await
     }
 
     /// Takes a certificate back: ledger and audit in one unit of work, then the handshakes, the live sessions and the
@@ -254,34 +259,62 @@ impl Enrollment {
         self.store.read(move |view| view.certificate(&serial)).await
     }
 
-    /// Authorize, take the names from the directory, hold the request against them, certify, hand out. A refusal is
-    /// audited as well.
+    /// Authorize, take the names from directory and grant, hold the request against them, certify, hand out. A refusal
+    /// is audited as well.
     async fn issue(
         &self,
         who: &Principal,
-        deed: &'static str,
         account: &Account,
-        material: Material,
-        ground: Ground,
+        asked: Asked,
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let decide = || -> Result<Certify, Refused> {
-            authorize(who, Act::Certify(account))?;
-            let subject = subject(account);
-            material.check_names(&subject)?;
-            let (key, profile) = (material.key().clone(), ca::Profile::Client);
-            let order = Order { key, subject, profile, validity: self.cfg.client_validity.0 };
-            let facts = json!({ "key": material.origin(), "ground": ground.words() });
-            Ok(Certify { deed, account: Some(account.id), name: account.name.clone(), order, facts, ground })
-        };
-        let outcome = match decide() {
-            Ok(certify) => self.certify(who, certify, now).await,
+        let deed = asked.deed;
+        let outcome = match self.decide(who, account, asked) {
+            Ok((certify, material)) => self.certify(who, certify, now).await.map(|issued| (issued, material)),
             Err(refused) => Err(refused),
         };
-        let issued = self.audited(who, deed, &account.name, outcome, now).await?;
+        let (issued, material) = self.audited(who, deed, &account.name, outcome, now).await?;
         tracing::info!(account.id = %account.id, certificate.serial = %issued.serial, "a certificate was issued");
         let chain = Chain { issuing_pem: self.chain_pem(), der: self.chain_der() };
         material.pack(issued, chain, account.name.clone()).await
+    }
+
+    /// The one decision of all fronts.
+    fn decide(
+        &self,
+        who: &Principal,
+        account: &Account,
+        asked: Asked,
+    ) -> Result<(Certify, Material), Refused> {
+        let Asked { deed, front, grant, material, ground } = asked;
+        authorize(
+            who,
+            match ground {
+                Ground::Standing => Act::Certify(account, &grant),
+                Ground::Token(_) | Ground::Certificate(_) => Act::Granted(account),
+            },
+        )?;
+        let (material, subject, profile) = (material?, grant.subject(account), grant.profile());
+        material.check_names(&subject)?;
+        profile.check_key(material.key()).map_err(Refused::Request)?;
+        self.authority.public().check_subject(&subject, profile)?;
+        let order =
+            Order { key: material.key().clone(), subject, profile, validity: self.cfg.validity(profile) };
+        let facts = json!({
+            "front": front, "key": material.origin(), "ground": ground.words(), "names": grant.names(),
+        });
+        let name = account.name.clone();
+        Ok((Certify { deed, account: Some(account.id), name, order, facts, ground }, material))
+    }
+
+    /// What a certificate that somebody shows was granted as.
+    async fn granted_before(&self, presented: &Presented) -> Result<Grant, Refused> {
+        let line = self.show(&presented.serial).await?.ok_or(StatusRefused::Unknown)?;
+        match line.der.as_deref() {
+            Some(der) => Grant::again(&ca::Certificate::parse(der)?, &line.profile),
+            // A crash between signing and noting it: what was signed is not known here, but the profile is.
+            None => Grant::of(Some(&line.profile), Vec::new()),
+        }
     }
 
     /// Accounts for a serial and audits the intent, signs, and notes what was signed. A crash in between leaves an

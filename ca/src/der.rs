@@ -2,6 +2,8 @@
 
 /// Tag of SEQUENCE.
 pub(crate) const SEQUENCE: u8 = 0x30;
+/// Tag of SET.
+pub(crate) const SET: u8 = 0x31;
 /// Tag of OCTET STRING.
 pub(crate) const OCTETS: u8 = 0x04;
 /// Tag of INTEGER.
@@ -12,6 +14,8 @@ pub(crate) const OID: u8 = 0x06;
 pub(crate) const UTF8: u8 = 0x0C;
 /// Tag of `[0] EXPLICIT`.
 pub(crate) const EXPLICIT_0: u8 = 0xA0;
+/// Tag of `[0] IMPLICIT`, constructed.
+pub(crate) const IMPLICIT_0: u8 = 0xA0;
 /// Tag of GeneralName's otherName, `[0] IMPLICIT`.
 pub(crate) const OTHER_NAME: u8 = 0xA0;
 /// Tag of GeneralName's rfc822Name, `[1] IMPLICIT`.

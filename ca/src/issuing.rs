@@ -74,11 +74,20 @@ impl Authority {
         })
     }
 
-    /// Everything that follows from the profile alone.
+    /// Whether a certificate of the profile can be issued in these names, without issuing one.
+    pub fn check_subject(&self, subject: &Subject, profile: Profile) -> Result<(), Failure> {
+        profile.demand_names(subject)?;
+        subject.distinguished_name()?;
+        subject.alternative_names().map(drop)
+    }
+
+    /// Everything that follows from the profile and the kind of key.
     fn leaf(&self, profile: Profile, key: &PublicKey) -> Result<CertificateParams, Failure> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = profile.key_usage(key)?;
+        let usage = profile.key_usage(key);
+        params.key_usages =
+            vec![usage.ok_or(Failure::Key("nothing can be encrypted for a key that only signs"))?];
         params.extended_key_usages = profile.purposes();
         params.use_authority_key_identifier_extension = true;
         match profile.status() {

@@ -8,7 +8,8 @@
 //! is the caller's [`Subject`].
 //!
 //! **Signing.** [`Authority::issue`] applies a [`Profile`] under a [`Serial`] that the caller drew beforehand, and
-//! gives an [`Issued`]; [`Certificate`] is how any certificate is read back, [`pkcs12()`] how one travels with its key.
+//! gives an [`Issued`]; [`Certificate`] is how any certificate is read back, [`pkcs12()`] how one travels with its key,
+//! [`certs_only`] how it travels without.
 //!
 //! **Taking back.** [`Authority::crl`] signs the list of [`Revoked`] serials, each with its [`Reason`].
 //!
@@ -18,6 +19,7 @@
 mod authority;
 mod certificate;
 mod csr;
+mod csr_attributes;
 mod der;
 mod error;
 mod founding;
@@ -26,6 +28,7 @@ mod key;
 mod names;
 mod pem;
 mod pkcs12;
+mod pkcs7;
 mod profile;
 mod public_key;
 mod revocation;
@@ -34,11 +37,13 @@ mod serial;
 pub use authority::{Authority, Urls};
 pub use certificate::Certificate;
 pub use csr::{Csr, check_request};
+pub use csr_attributes::csr_attributes;
 pub use error::{Failure, Refusal};
 pub use founding::{Founded, Organization};
 pub use issuing::Issued;
 pub use key::{KeyKind, KeyPair};
 pub use names::{Name, Subject};
+pub use pkcs7::certs_only;
 pub use pkcs12::{Flavor, pkcs12};
 pub use profile::Profile;
 pub use public_key::PublicKey;

@@ -78,15 +78,19 @@ impl Profile {
         }
     }
 
+    /// Whether a certificate of this profile can do anything with the key: nothing can be encrypted for Ed25519.
+    pub fn check_key(self, key: &PublicKey) -> Result<(), Refusal> {
+        self.key_usage(key)
+            .map(drop)
+            .ok_or(Refusal::Key("nothing can be encrypted for a key that only signs"))
+    }
+
     /// TLS 1.3 and every ECDHE suite only sign; only who is written to needs a key that something can be sealed for.
-    pub(crate) fn key_usage(self, key: &PublicKey) -> Result<Vec<KeyUsagePurpose>, Failure> {
-        Ok(vec![match (self, key.use_for_sealing()) {
-            (Profile::MailEncryption, Some(usage)) => usage,
-            (Profile::MailEncryption, None) => {
-                return Err(Failure::Key("nothing can be encrypted for a key that only signs"));
-            }
-            _ => KeyUsagePurpose::DigitalSignature,
-        }])
+    pub(crate) fn key_usage(self, key: &PublicKey) -> Option<KeyUsagePurpose> {
+        match self {
+            Profile::MailEncryption => key.use_for_sealing(),
+            _ => Some(KeyUsagePurpose::DigitalSignature),
+        }
     }
 
     pub(crate) fn purposes(self) -> Vec<Purpose> {

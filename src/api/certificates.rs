@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Answer, House, Refused};
-use crate::enrollment::{self, Enrolled, Refused as Why, Request};
+use crate::enrollment::{self, Enrolled, Grant, Refused as Why, Request};
 use crate::principal::Principal;
 use crate::store::Certificate;
 use crate::time::{self, Timestamp};
@@ -58,9 +58,19 @@ struct Of {
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 struct Enroll {
+    profile: Option<String>,
+    names: Vec<String>,
     csr: Option<String>,
     p12: bool,
     legacy: bool,
+}
+
+/// Which certificate a token is for: a client's when nothing is said.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Draw {
+    profile: Option<String>,
+    names: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -110,14 +120,28 @@ async fn enroll(
         Some(csr) => Request::Csr(csr.into_bytes()),
         None => Request::MakeKey { p12_password: None, legacy: asked.legacy },
     };
-    let mut new = house.enrollment.enroll(&Principal::Host, &account, request, time::now()).await?;
+    let grant = Grant::of(asked.profile.as_deref(), asked.names)?;
+    let mut new = house.enrollment.enroll(&Principal::Host, &account, grant, request, time::now()).await?;
     new.p12 = new.p12.filter(|_| asked.p12 || asked.legacy);
     enrolled(&house, new).await
 }
 
-async fn token(State(house): State<House>, Path(account): Path<String>) -> Answer<Value> {
-    let (token, expires_at) = house.enrollment.token(&Principal::Host, &account, time::now()).await?;
-    Ok(Json(json!({ "account": account, "token": token.as_str(), "expires_at": expires_at })))
+async fn token(
+    State(house): State<House>,
+    Path(account): Path<String>,
+    drawn: Option<Json<Draw>>,
+) -> Answer<Value> {
+    let Json(Draw { profile, names }) = drawn.unwrap_or_default();
+    let grant = Grant::of(profile.as_deref(), names)?;
+    let drawn = house.enrollment.token(&Principal::Host, &account, grant, time::now()).await?;
+    Ok(Json(json!({
+        "account": account,
+        "profile": drawn.grant.profile().name(),
+        "names": drawn.grant.names(),
+        "id": drawn.id,
+        "token": drawn.secret.as_str(),
+        "expires_at": drawn.until,
+    })))
 }
 
 async fn revoke(
@@ -155,7 +179,9 @@ impl From<Why> for Refused {
         let sentence = refused.to_string();
         match refused {
             Why::NoAccount(_) | Why::NoCertificate(_) => Refused::NotFound(sentence),
-            Why::Request(_) | Why::Password(_) | Why::Word(_) => Refused::BadRequest(sentence),
+            Why::Request(_) | Why::Password(_) | Why::Word(_) | Why::Grant { .. } => {
+                Refused::BadRequest(sentence)
+            }
             Why::Failed(_) => Refused::Failed(sentence),
             _ => Refused::Forbidden(sentence),
         }

@@ -12,15 +12,12 @@ use serde_json::{Value, json};
 
 use super::certificates::enrolled;
 use super::{Answer, House, Refused};
-use crate::enrollment::Presented;
+use crate::enrollment::{Brought, Shown};
 use crate::time;
 
 /// A certificate request is small; a larger one is not read (spec: 16 kB before any decoding).
 const REQUEST: usize = 16 * 1024;
-
-/// The client certificate of the connection, as the door found it.
-#[derive(Clone)]
-pub(crate) struct Shown(pub(crate) Option<Presented>);
+const FRONT: &str = "api";
 
 pub(super) fn routes() -> axum::Router<House> {
     axum::Router::new()
@@ -40,7 +37,11 @@ async fn enroll(State(house): State<House>, headers: HeaderMap, csr: Bytes) -> A
     let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let token =
         token.ok_or_else(|| Refused::BadRequest("send the token as `Authorization: Bearer TOKEN`".into()))?;
-    enrolled(&house, house.enrollment.enroll_with_token(token, &csr, time::now()).await?).await
+    enrolled(
+        &house,
+        house.enrollment.enroll_with_token(FRONT, Brought::Secret(token), None, &csr, time::now()).await?,
+    )
+    .await
 }
 
 /// `POST /api/v1/renew` over mutual TLS, with a PKCS#10 request as the body.
@@ -51,7 +52,7 @@ async fn renew(
 ) -> Answer<Value> {
     let presented =
         shown.ok_or_else(|| Refused::Forbidden("show the certificate that is to be renewed".into()))?;
-    enrolled(&house, house.enrollment.renew(&presented, &csr, time::now()).await?).await
+    enrolled(&house, house.enrollment.renew(FRONT, &presented, None, &csr, time::now()).await?).await
 }
 
 async fn ready(State(house): State<House>) -> Result<&'static str, StatusCode> {

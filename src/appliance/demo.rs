@@ -11,7 +11,7 @@ use super::{Appliance, init};
 use crate::api::{self, House};
 use crate::config::{self, Config};
 use crate::directory::NewAccount;
-use crate::enrollment::Request;
+use crate::enrollment::{Grant, Request};
 use crate::id::random;
 use crate::principal::Principal;
 use crate::time;
@@ -92,7 +92,7 @@ async fn settle_in(house: &House, dir: &Path, name: &str, display: &str) -> Resu
     make_dir(&folder)?;
     let enrolled = house
         .enrollment
-        .enroll(&who, name, Request::MakeKey { p12_password: None, legacy: false }, now)
+        .enroll(&who, name, Grant::client(), Request::MakeKey { p12_password: None, legacy: false }, now)
         .await?;
     write(&folder.join("chain.pem"), enrolled.chain_pem.as_bytes())?;
     if let Some(key) = &enrolled.key_pem {

@@ -98,6 +98,7 @@ impl Doors {
         let hall = hall(house, limits, Crew::engage(hands).context("no thread for the doors")?);
         let console = Router::new()
             .merge(api::device_router(house.clone()))
+            .merge(crate::enrollment::router(house.enrollment.clone()))
             .merge(crate::console::router(house.clone()));
         let public = api::public_router(house.clone());
         let ways: BTreeMap<_, _> = config

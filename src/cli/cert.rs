@@ -1,6 +1,6 @@
 //! `cert`: certificates of people's devices, and the ledger of all that were issued.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::{Client, at, encode};
@@ -23,10 +23,12 @@ pub(super) enum Verb {
     },
     /// Issue a certificate and write it, with what belongs to it, into a folder
     Enroll(Enroll),
-    /// Print a one-time token with which the account's device enrols itself
+    /// Print a one-time token with which a device enrols itself, by API, EST, CMP or ACME
     Token {
         #[arg(value_parser = super::named)]
         account: String,
+        #[command(flatten)]
+        grant: Grant,
     },
     /// Take a certificate back and end the sessions that showed it
     Revoke {
@@ -36,6 +38,23 @@ pub(super) enum Verb {
         #[arg(long)]
         reason: Option<String>,
     },
+}
+
+/// Which certificate is meant.
+#[derive(Args, Debug, Default)]
+pub(super) struct Grant {
+    /// client (when not said), session, mail-signing, mail-encryption, device, server or peer
+    #[arg(long)]
+    profile: Option<String>,
+    /// A name that the directory does not know: a device's, a server's hosts and addresses, a peer's domain
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+}
+
+impl Grant {
+    pub(super) fn json(&self) -> Value {
+        json!({ "profile": self.profile, "names": self.name })
+    }
 }
 
 impl Verb {
@@ -60,8 +79,8 @@ impl Verb {
                 out.show(&first, &client.get(&at(&["certificates", &serial]))?)
             }
             Verb::Enroll(enroll) => enroll.run(client, out),
-            Verb::Token { account } => {
-                let answer = client.post(&at(&["accounts", &account, "tokens"]), None)?;
+            Verb::Token { account, grant } => {
+                let answer = client.post(&at(&["accounts", &account, "tokens"]), Some(&grant.json()))?;
                 out.secret("token", &answer)
             }
             Verb::Revoke { serial, reason } => {

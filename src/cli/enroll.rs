@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
+use super::cert::Grant;
 use super::client::{Client, at};
 use super::output::{Output, pem};
 use super::trouble::Trouble;
@@ -23,6 +24,8 @@ const SECRET: u32 = 0o600;
 pub(super) struct Enroll {
     #[arg(value_parser = super::named)]
     account: String,
+    #[command(flatten)]
+    grant: Grant,
     /// The folder for cert.pem, chain.pem, root.pem and, unless there is a request, key.pem
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -73,14 +76,19 @@ impl Enroll {
     }
 
     fn request(&self) -> Result<Value, Trouble> {
-        let Some(path) = &self.csr else { return Ok(json!({ "p12": self.p12, "legacy": self.legacy })) };
+        let mut request = self.grant.json();
+        let Some(path) = &self.csr else {
+            (request["p12"], request["legacy"]) = (json!(self.p12), json!(self.legacy));
+            return Ok(request);
+        };
         let bytes = std::fs::read(path).map_err(|error| Trouble::file("read", path, &error))?;
         let text = match String::from_utf8(bytes) {
             Ok(text) if text.contains("-----BEGIN") => text,
             Ok(text) => pem("CERTIFICATE REQUEST", text.as_bytes()),
             Err(der) => pem("CERTIFICATE REQUEST", der.as_bytes()),
         };
-        Ok(json!({ "csr": text }))
+        request["csr"] = json!(text);
+        Ok(request)
     }
 
     /// Refuses files that are there, makes the folder, and tells whether it was missing.
@@ -173,7 +181,15 @@ mod tests {
     use super::*;
 
     fn enroll(out: &Path, p12: bool) -> Enroll {
-        Enroll { account: "a/b".into(), out: out.into(), csr: None, p12, legacy: false, force: false }
+        Enroll {
+            account: "a/b".into(),
+            grant: Grant::default(),
+            out: out.into(),
+            csr: None,
+            p12,
+            legacy: false,
+            force: false,
+        }
     }
 
     fn answer() -> Map<String, Value> {
@@ -219,6 +235,6 @@ mod tests {
         assert!(!enroll.names().contains(&"key.pem".to_owned()));
         let sent = enroll.request().unwrap();
         let expected = "-----BEGIN CERTIFICATE REQUEST-----\nMIL/\n-----END CERTIFICATE REQUEST-----\n";
-        assert_eq!(sent, json!({ "csr": expected }));
+        assert_eq!(sent, json!({ "csr": expected, "profile": null, "names": [] }));
     }
 }

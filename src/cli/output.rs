@@ -75,7 +75,11 @@ impl<'a> Output<'a> {
         match answer[field].as_str() {
             Some(secret) if !self.json => {
                 let until = cell(&answer["expires_at"]);
-                self.text(&format!("{}\nIt works once, until {until}.\n", plain(secret)))
+                let name = answer["id"]
+                    .as_str()
+                    .map(|id| format!("Its name is {}. ", plain(id)))
+                    .unwrap_or_default();
+                self.text(&format!("{}\n{name}It works once, until {until}.\n", plain(secret)))
             }
             _ => self.show(&[], answer),
         }

@@ -16,7 +16,7 @@ use super::certificates::{PEM, find as ledger_line, ledger_row};
 use super::guard::Admin;
 use super::page::{Answer, Trouble, show, show_as, span};
 use crate::api::Refused;
-use crate::enrollment::{Enrolled, Request};
+use crate::enrollment::{Enrolled, Grant, Request};
 use crate::store::Account;
 use crate::time;
 
@@ -75,7 +75,7 @@ async fn request(
 ) -> Result<(Handover, Vec<String>), Trouble> {
     let now = time::now();
     let Enrolled { serial, certificate_pem, chain_pem, p12, .. } =
-        console.house.enrollment.enroll(&admin.who, &account.name, request, now).await?;
+        console.house.enrollment.enroll(&admin.who, &account.name, Grant::client(), request, now).await?;
     let row = ledger_row(&ledger_line(console, &serial).await?, now);
     let (root, file) = (root(console), file_stem(&account.name));
     let handover = match p12 {
@@ -110,7 +110,8 @@ async fn token(
     admin: &Admin,
     account: &Account,
 ) -> Result<(Handover, Vec<String>), Trouble> {
-    let (token, until) = console.house.enrollment.token(&admin.who, &account.name, time::now()).await?;
+    let enrollment = &console.house.enrollment;
+    let drawn = enrollment.token(&admin.who, &account.name, Grant::client(), time::now()).await?;
     let (file, url) = (file_stem(&account.name), &console.house.facts.console_url);
     let usage = vec![
         format!(
@@ -118,11 +119,11 @@ async fn token(
         ),
         format!(
             "curl --cacert root.pem -H 'Authorization: Bearer {}' --data-binary @{file}.csr.pem {url}/api/v1/enroll",
-            token.as_str()
+            drawn.secret.as_str()
         ),
     ];
-    let handover =
-        Handover::Token { token: token.as_str().into(), expires_at: until.to_string(), root: root(console) };
+    let (token, expires_at) = (drawn.secret.as_str().into(), drawn.until.to_string());
+    let handover = Handover::Token { token, expires_at, root: root(console) };
     Ok((handover, usage))
 }
 

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::tcp;
 use super::tls::Tls;
-use crate::api::Shown;
+use crate::enrollment::Shown;
 
 /// Connections at one web door; browsers keep a handful each.
 const MOST: usize = 2048;

@@ -1,5 +1,6 @@
 //! `[authority]`: what the operator decides about certificates.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chancery_ca as ca;
@@ -18,12 +19,20 @@ pub(crate) struct Config {
     pub(crate) curve: Curve,
     /// Opens the authority's keys; without it, a random one that founding writes beside them.
     pub(crate) passphrase: Option<SecretSource>,
-    /// How long a person's certificate lives.
-    pub(crate) client_validity: Span,
+    /// Rules by profile; a profile that is not named has its own.
+    pub(crate) profile: BTreeMap<String, ProfileConfig>,
     /// How long a one-time token waits to be used.
     pub(crate) token_ttl: Span,
     /// Where everybody reaches the door `http`, such as `http://pki.corp.example`; it stands in every certificate.
     pub(crate) public_url: Option<String>,
+}
+
+/// A table `[authority.profile.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProfileConfig {
+    /// How long a certificate lives.
+    pub(crate) validity: Option<Span>,
 }
 
 /// The curve of the authority's keys.
@@ -49,7 +58,7 @@ impl Default for Config {
             organization: None,
             curve: Curve::P256,
             passphrase: None,
-            client_validity: Span(ca::Profile::Client.validity()),
+            profile: BTreeMap::new(),
             token_ttl: Span(DAY),
             public_url: None,
         }
@@ -63,8 +72,12 @@ impl Config {
         if !(1..=64).contains(&self.organization.as_deref().map_or(1, |name| name.chars().count())) {
             problems.push("authority.organization: 1 to 64 characters".into());
         }
-        if !(HOUR..=ca::Profile::Client.longest()).contains(&self.client_validity.0) {
-            problems.push("authority.client_validity: between \"1h\" and \"730d\"".into());
+        for (name, rules) in &self.profile {
+            let place = format!("authority.profile.{name}");
+            match name.parse::<ca::Profile>() {
+                Err(why) => problems.push(format!("{place}: there is no such profile; {why}")),
+                Ok(profile) => problems.extend(rules.problems(&place, profile)),
+            }
         }
         if !(MINUTE..=DAY).contains(&self.token_ttl.0) {
             problems.push("authority.token_ttl: between \"1m\" and \"24h\"".into());
@@ -77,6 +90,22 @@ impl Config {
             );
         }
         problems
+    }
+}
+
+impl Config {
+    /// How long certificates of a profile live.
+    pub(crate) fn validity(&self, profile: ca::Profile) -> Duration {
+        let ruled = self.profile.get(profile.name()).and_then(|rules| rules.validity);
+        ruled.map_or(profile.validity(), |span| span.0)
+    }
+}
+
+impl ProfileConfig {
+    fn problems(&self, place: &str, profile: ca::Profile) -> Option<String> {
+        let longest = profile.longest();
+        let wrong = self.validity.is_some_and(|length| !(HOUR..=longest).contains(&length.0));
+        wrong.then(|| format!("{place}.validity: between \"1h\" and \"{}d\"", longest.as_secs() / 86_400))
     }
 }
 
@@ -101,9 +130,12 @@ mod tests {
 
     #[test]
     fn every_unsound_value_is_told_at_once() {
-        let text = r#"{ "organization": "", "client_validity": "1000d", "token_ttl": "2d", "public_url": "https://x" }"#;
+        let text = r#"{ "organization": "", "token_ttl": "2d", "public_url": "https://x",
+            "profile": { "client": { "validity": "1000d" }, "session": { "validity": "25h" }, "root": {} } }"#;
         let config: Config = serde_json::from_str(text).unwrap();
-        assert_eq!(config.problems().len(), 4);
-        assert!(serde_json::from_str::<Config>(r#"{ "client_validty": "1h" }"#).is_err());
+        assert_eq!(config.problems().len(), 6, "{:?}", config.problems());
+        assert!(
+            serde_json::from_str::<Config>(r#"{ "profile": { "client": { "validty": "1h" } } }"#).is_err()
+        );
     }
 }

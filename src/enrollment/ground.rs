@@ -29,7 +29,8 @@ impl Ground {
     pub(super) fn holds(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Refused> {
         match self {
             Ground::Standing => Ok(()),
-            Ground::Token(hash) => tx.use_token(hash, now)?.map(drop).ok_or(Refused::DeadToken),
+            Ground::Token(hash) if tx.use_token(hash, now)? => Ok(()),
+            Ground::Token(_) => Err(Refused::DeadToken),
             Ground::Certificate(shown) => {
                 Ok(status::judge(tx.certificate(&shown.serial)?.as_ref(), shown, now)?)
             }

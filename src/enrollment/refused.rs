@@ -29,6 +29,10 @@ pub(crate) enum Refused {
          alone; the directory supplies them"
     )]
     ForeignName { name: String, account: String },
+    #[error("a certificate of the profile {profile} needs {needs}")]
+    Grant { profile: ca::Profile, needs: &'static str },
+    #[error("a certificate of the profile {granted} was granted, not of {asked:?}: ask for that one")]
+    OtherProfile { asked: String, granted: ca::Profile },
     #[error("{0}: correct it in the directory")]
     Names(#[source] ca::Failure),
     #[error("this key stands in a certificate of somebody else: make a new key")]
@@ -97,7 +101,9 @@ impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         match failure {
             // What the directory says of a person may not fit into a certificate; that is nobody's breakage.
-            Failure::Signing(why @ ca::Failure::Name { .. }) => Refused::Names(why),
+            Failure::Signing(why @ (ca::Failure::Name { .. } | ca::Failure::Incomplete { .. })) => {
+                Refused::Names(why)
+            }
             failure => Refused::Failed(failure),
         }
     }

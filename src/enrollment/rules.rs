@@ -1,8 +1,6 @@
 //! The rules: who may decide about whose certificates, for which names, on which keys. Plain functions of values.
 
-use chancery_ca as ca;
-
-use super::Refused;
+use super::{Grant, Refused};
 use crate::id::AccountId;
 use crate::principal::Principal;
 use crate::store::Account;
@@ -10,25 +8,29 @@ use crate::store::Account;
 /// What somebody wants to do.
 pub(super) enum Act<'a> {
     /// Give the account a certificate, or a token for one.
-    Certify(&'a Account),
+    Certify(&'a Account, &'a Grant),
+    /// The same, where it was granted before: by a token, or by the certificate that is to be renewed.
+    Granted(&'a Account),
     /// Take back a certificate of the account; `None` is the house itself.
     TakeBack(Option<AccountId>),
 }
 
 /// The one rule of all fronts. Admins, the host and the house itself decide about everybody; people about their own
-/// certificates; guests about none. Whoever may not act gets no certificate, but may lose one.
+/// certificates as persons, and about whatever was granted to them; guests about none. Whoever may not act gets no
+/// certificate, but may lose one.
 pub(super) fn authorize(who: &Principal, act: Act<'_>) -> Result<(), Refused> {
     let owner = match &act {
-        Act::Certify(account) => Some(account.id),
+        Act::Certify(account, _) | Act::Granted(account) => Some(account.id),
         Act::TakeBack(account) => *account,
     };
+    let personal = !matches!(&act, Act::Certify(_, grant) if !grant.is_personal());
     match who {
         Principal::Admin(_) | Principal::Host | Principal::System => {}
-        Principal::Account(actor) if owner == Some(actor.id) => {}
+        Principal::Account(actor) if owner == Some(actor.id) && personal => {}
         Principal::Account(_) | Principal::Guest => return Err(Refused::NotAllowed(who.to_string())),
     }
     match act {
-        Act::Certify(account) => may_act(account),
+        Act::Certify(account, _) | Act::Granted(account) => may_act(account),
         Act::TakeBack(_) => Ok(()),
     }
 }
@@ -37,17 +39,6 @@ pub(super) fn may_act(account: &Account) -> Result<(), Refused> {
     match account.disabled() {
         Some(why) => Err(Refused::Disabled { name: account.name.clone(), why: why.to_owned() }),
         None => Ok(()),
-    }
-}
-
-/// The names of a person's certificate. The URI alone names the account at the door; the rest is for people and mail
-/// programs.
-pub(super) fn subject(account: &Account) -> ca::Subject {
-    ca::Subject {
-        common_name: account.name.clone(),
-        mail: account.mail.clone(),
-        uri: vec![account.id.to_urn()],
-        ..ca::Subject::default()
     }
 }
 

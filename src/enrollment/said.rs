@@ -38,6 +38,6 @@ pub(crate) fn read(der: &[u8]) -> Option<Said> {
 impl Enrollment {
     /// How long a person's certificate lives.
     pub(crate) fn client_validity(&self) -> Duration {
-        self.cfg.client_validity.0
+        self.cfg.validity(ca::Profile::Client)
     }
 }

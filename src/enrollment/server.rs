@@ -8,7 +8,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::authority::Order;
-use super::{Certify, Enrollment, Failure, Ground, Refused, safe};
+use super::{Certify, Enrollment, Failure, Ground, Refused, grant, safe};
 use crate::principal::Principal;
 use crate::time::Timestamp;
 
@@ -30,7 +30,10 @@ impl Enrollment {
         names: &[String],
         now: Timestamp,
     ) -> Result<ServerCertificate, Failure> {
-        let subject = subject(names)?;
+        let subject = grant::hosts(names);
+        if subject.common_name.is_empty() {
+            return Err(Failure::ServerNames(names.to_vec()));
+        }
         match kept(&self.state)? {
             Some((certificate, key)) if self.still_serves(&certificate, &subject, now) => {
                 Ok(self.serving(&certificate, &key))
@@ -52,7 +55,7 @@ impl Enrollment {
             deed: "certificate.enroll",
             account: None,
             name: subject.common_name.clone(),
-            order: Order { key: pair.public_key()?, subject, profile, validity: profile.validity() },
+            order: Order { key: pair.public_key()?, subject, profile, validity: self.cfg.validity(profile) },
             facts: json!({ "names": names }),
             ground: Ground::Standing,
         };
@@ -102,27 +105,6 @@ fn kept(state: &Path) -> Result<Option<(ca::Certificate, ca::KeyPair)>, Failure>
     };
     let fits = pair.public_key()?.spki_sha256() == certificate.spki_sha256;
     Ok(fits.then_some((certificate, pair)))
-}
-
-fn subject(names: &[String]) -> Result<ca::Subject, Failure> {
-    let mut subject = ca::Subject::default();
-    for name in names {
-        match name.parse::<IpAddr>() {
-            Ok(address) if !subject.ip.contains(&address) => subject.ip.push(address),
-            Ok(_) => {}
-            Err(_) => {
-                let host = name.trim_end_matches('.').to_ascii_lowercase();
-                if !subject.dns.contains(&host) {
-                    subject.dns.push(host);
-                }
-            }
-        }
-    }
-    let first = subject.dns.first().cloned().or_else(|| subject.ip.first().map(IpAddr::to_string));
-    // The common name is for people to read; a long host name stands in full among the others (RFC 9525 §2).
-    subject.common_name =
-        first.ok_or_else(|| Failure::ServerNames(names.to_vec()))?.chars().take(64).collect();
-    Ok(subject)
 }
 
 fn same_names(certificate: &ca::Certificate, wanted: &ca::Subject) -> bool {

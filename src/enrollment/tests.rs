@@ -85,7 +85,16 @@ impl House {
     /// Alice's or bob's new certificate on a new key.
     async fn enrolled(&self, name: &str) -> Enrolled {
         let csr = self.csr(&self.key(&format!("{name}.key")), name, None);
-        self.enrollment.enroll(&Principal::Host, name, Request::Csr(csr), self.now).await.unwrap()
+        self.enrollment
+            .enroll(&Principal::Host, name, Grant::client(), Request::Csr(csr), self.now)
+            .await
+            .unwrap()
+    }
+
+    /// A token for a client of this account, and its end.
+    async fn token(&self, name: &str) -> (String, Timestamp) {
+        let drawn = self.enrollment.token(&Principal::Host, name, Grant::client(), self.now).await.unwrap();
+        (drawn.secret.to_string(), drawn.until)
     }
 
     fn presented(&self, enrolled: &Enrolled) -> Presented {

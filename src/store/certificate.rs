@@ -1,8 +1,8 @@
-//! The ledger: every certificate and its state, and the one-time tokens that allow one.
+//! The ledger: every certificate and its state.
 
 use diesel::prelude::*;
 
-use super::schema::{certificate, token};
+use super::schema::certificate;
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
 use crate::time::Timestamp;
@@ -55,13 +55,6 @@ pub(crate) struct NewCertificate {
     pub(crate) spki: [u8; 32],
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
-}
-
-/// What a one-time token allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    pub(crate) account: AccountId,
-    pub(crate) profile: String,
 }
 
 type Columns = (
@@ -140,19 +133,6 @@ impl View {
             .collect())
     }
 
-    /// What a token allows; `None` when it is unknown, used or too old. It is used up by [`Tx::use_token`] alone.
-    pub(crate) fn token(&mut self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Token>, StoreError> {
-        let row: Option<(Vec<u8>, String)> = token::table
-            .find(hash.to_vec())
-            .filter(token::used_at.is_null())
-            .filter(token::expires_at.gt(now.micros()))
-            .select((token::account, token::profile))
-            .first(&mut self.conn)
-            .optional()?;
-        row.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile }))
-            .transpose()
-    }
-
     /// Whose key this is, if it was ever certified for somebody, and whether that certificate was revoked.
     pub(crate) fn key_used_by(
         &mut self,
@@ -221,39 +201,6 @@ impl Tx {
             ))
             .execute(&mut self.view.conn)?;
         Ok(changed > 0)
-    }
-
-    /// Keeps the hash of a new one-time token.
-    pub(crate) fn put_token(
-        &mut self,
-        hash: &[u8; 32],
-        allows: &Token,
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
-        diesel::insert_into(token::table)
-            .values((
-                token::hash.eq(&hash[..]),
-                token::account.eq(&allows.account.to_bytes()[..]),
-                token::profile.eq(&allows.profile),
-                token::expires_at.eq(until.micros()),
-            ))
-            .execute(&mut self.view.conn)?;
-        Ok(())
-    }
-
-    /// Uses a token up, once; `None` when it is unknown, used or too old.
-    pub(crate) fn use_token(&mut self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Token>, StoreError> {
-        let row = token::table
-            .find(hash.to_vec())
-            .filter(token::used_at.is_null())
-            .filter(token::expires_at.gt(now.micros()));
-        let used: Option<(Vec<u8>, String)> = diesel::update(row)
-            .set(token::used_at.eq(now.micros()))
-            .returning((token::account, token::profile))
-            .get_result(&mut self.view.conn)
-            .optional()?;
-        used.map(|(account, profile)| Ok(Token { account: AccountId::from_bytes(id16(account)?), profile }))
-            .transpose()
     }
 }
 

@@ -21,6 +21,7 @@ mod room;
 mod schema;
 mod session;
 mod sweep;
+mod token;
 mod writer;
 
 use std::ops::{Deref, DerefMut};
@@ -32,7 +33,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub(crate) use account::{Account, AccountDraft, Source};
 pub(crate) use admin::{ConsoleSession, Link};
-pub(crate) use certificate::{Certificate, CertificateState, LedgerFilter, NewCertificate, Standing, Token};
+pub(crate) use certificate::{Certificate, CertificateState, LedgerFilter, NewCertificate, Standing};
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
 pub(crate) use key::{Key, KeyId};
 pub(crate) use message::{Delivery, Kind, NewMessage, Placed, Rows};
@@ -40,6 +41,7 @@ pub(crate) use open::OpenError;
 pub(crate) use origin::Origin;
 pub(crate) use peer::Peer;
 pub(crate) use room::Room;
+pub(crate) use token::Token;
 pub(crate) use writer::Job;
 
 use crate::id::MessageId;

@@ -28,6 +28,7 @@ table! { key (id) {
 } }
 table! { token (hash) {
     hash -> Binary, account -> Binary, profile -> Text, expires_at -> BigInt, used_at -> Nullable<BigInt>,
+    id -> Nullable<Text>, names -> Text, misses -> Integer,
 } }
 table! { envelope (id) {
     id -> Binary, account -> Binary, recipient -> Text, route -> Text, state -> Text, waiting -> BigInt, attempts -> Integer, next_at -> BigInt,

@@ -15,6 +15,7 @@ mod directory;
 mod dns;
 mod doors;
 mod durability;
+mod est;
 mod flow;
 mod keys;
 mod limits;

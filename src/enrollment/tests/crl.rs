@@ -31,7 +31,12 @@ async fn many_revocations_at_once_are_all_on_the_list() {
     for _ in 0..12 {
         let request = Request::MakeKey { p12_password: None, legacy: false };
         serials.push(
-            house.enrollment.enroll(&Principal::Host, "alice", request, house.now).await.unwrap().serial,
+            house
+                .enrollment
+                .enroll(&Principal::Host, "alice", Grant::client(), request, house.now)
+                .await
+                .unwrap()
+                .serial,
         );
     }
     let before = house.enrollment.crl_info().number;

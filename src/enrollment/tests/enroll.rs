@@ -1,5 +1,7 @@
 //! Enrolling and renewing.
 
+use zeroize::Zeroizing;
+
 use super::*;
 
 #[tokio::test]
@@ -46,7 +48,11 @@ async fn a_request_for_somebody_elses_name_is_refused_with_that_name() {
         ("alice", Some("DNS:mqtt.corp.example"), "DNS:mqtt.corp.example"),
     ] {
         let csr = Request::Csr(house.csr(&key, name, others));
-        let refused = house.enrollment.enroll(&Principal::Host, "alice", csr, house.now).await.unwrap_err();
+        let refused = house
+            .enrollment
+            .enroll(&Principal::Host, "alice", Grant::client(), csr, house.now)
+            .await
+            .unwrap_err();
         assert!(matches!(&refused, Refused::ForeignName { name, .. } if name == foreign), "{refused}");
         assert!(refused.to_string().contains(foreign));
     }
@@ -59,7 +65,11 @@ async fn own_names_may_be_asked_for() {
     let house = House::new().await;
     let others = format!("email:alice@corp.example,URI:{}", house.id("alice").to_urn());
     let csr = house.csr(&house.key("alice.key"), "alice", Some(&others));
-    house.enrollment.enroll(&Principal::Host, "alice", Request::Csr(csr), house.now).await.unwrap();
+    house
+        .enrollment
+        .enroll(&Principal::Host, "alice", Grant::client(), Request::Csr(csr), house.now)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -68,8 +78,11 @@ async fn a_key_made_by_the_house_travels_in_an_archive_that_openssl_opens() {
     for (chosen, legacy) in [(None, false), (Some("correct horse"), true)] {
         let p12_password = chosen.map(|password| Zeroizing::new(password.to_owned()));
         let request = Request::MakeKey { p12_password, legacy };
-        let enrolled =
-            house.enrollment.enroll(&house.principal("alice"), "alice", request, house.now).await.unwrap();
+        let enrolled = house
+            .enrollment
+            .enroll(&house.principal("alice"), "alice", Grant::client(), request, house.now)
+            .await
+            .unwrap();
         let (archive, password) = enrolled.p12.as_ref().unwrap();
         assert!(chosen.is_none_or(|chosen| chosen == password.as_str()) && password.len() >= 12);
         std::fs::write(house.path("alice.p12"), archive).unwrap();
@@ -95,7 +108,8 @@ async fn a_short_password_for_the_archive_is_refused_before_anything_is_made() {
     let house = House::new().await;
     for password in ["1234567", "nul\0inside"] {
         let request = Request::MakeKey { p12_password: Some(Zeroizing::new(password.into())), legacy: false };
-        let refused = house.enrollment.enroll(&Principal::Host, "alice", request, house.now).await;
+        let refused =
+            house.enrollment.enroll(&Principal::Host, "alice", Grant::client(), request, house.now).await;
         assert!(matches!(refused, Err(Refused::Password(8))), "{refused:?}");
     }
     assert!(house.enrollment.list(None, 10).await.unwrap().is_empty());
@@ -108,8 +122,10 @@ async fn what_is_no_request_is_refused_in_words() {
     let middle = flipped.len() / 2;
     flipped[middle] = if flipped[middle] == b'A' { b'B' } else { b'A' };
     for bytes in [Vec::new(), b"hello".to_vec(), vec![0x30; 1 << 20], flipped] {
-        let refused =
-            house.enrollment.enroll(&Principal::Host, "alice", Request::Csr(bytes), house.now).await;
+        let refused = house
+            .enrollment
+            .enroll(&Principal::Host, "alice", Grant::client(), Request::Csr(bytes), house.now)
+            .await;
         assert!(matches!(refused, Err(Refused::Request(_))), "{refused:?}");
     }
 }
@@ -120,7 +136,7 @@ async fn a_key_of_somebody_else_is_refused() {
     let key = house.key("shared.key");
     let ask = async |name: &str| {
         let csr = Request::Csr(house.csr(&key, name, None));
-        house.enrollment.enroll(&Principal::Host, name, csr, house.now).await
+        house.enrollment.enroll(&Principal::Host, name, Grant::client(), csr, house.now).await
     };
     ask("alice").await.unwrap();
     assert!(matches!(ask("bob").await, Err(Refused::KeyTaken)));
@@ -133,7 +149,7 @@ async fn a_key_that_was_revoked_is_refused() {
     let enrolled = house.enrolled("alice").await;
     house.enrollment.revoke(&Principal::Host, &enrolled.serial, "key-compromise", house.now).await.unwrap();
     let csr = Request::Csr(house.csr(&house.path("alice.key"), "alice", None));
-    let refused = house.enrollment.enroll(&Principal::Host, "alice", csr, house.now).await;
+    let refused = house.enrollment.enroll(&Principal::Host, "alice", Grant::client(), csr, house.now).await;
     assert!(matches!(refused, Err(Refused::KeyRevoked)));
 }
 
@@ -143,7 +159,7 @@ async fn people_enroll_for_themselves_alone_and_guests_for_nobody() {
     let key = house.key("alice.key");
     let ask = async |who: &Principal| {
         let csr = Request::Csr(house.csr(&key, "alice", None));
-        house.enrollment.enroll(who, "alice", csr, house.now).await
+        house.enrollment.enroll(who, "alice", Grant::client(), csr, house.now).await
     };
     for stranger in [house.principal("bob"), Principal::Guest] {
         assert!(matches!(ask(&stranger).await, Err(Refused::NotAllowed(_))));
@@ -160,9 +176,17 @@ async fn nobody_enrolls_for_an_account_that_is_disabled_or_unknown() {
     let house = House::new().await;
     house.directory.disable(&Principal::Host, "alice", house.now).await.unwrap();
     let make = || Request::MakeKey { p12_password: None, legacy: false };
-    let disabled = house.enrollment.enroll(&Principal::Host, "alice", make(), house.now).await.unwrap_err();
+    let disabled = house
+        .enrollment
+        .enroll(&Principal::Host, "alice", Grant::client(), make(), house.now)
+        .await
+        .unwrap_err();
     assert!(matches!(&disabled, Refused::Disabled { name, .. } if name == "alice"), "{disabled}");
-    let unknown = house.enrollment.enroll(&Principal::Host, "mallory", make(), house.now).await.unwrap_err();
+    let unknown = house
+        .enrollment
+        .enroll(&Principal::Host, "mallory", Grant::client(), make(), house.now)
+        .await
+        .unwrap_err();
     assert!(matches!(&unknown, Refused::NoAccount(name) if name == "mallory"), "{unknown}");
 }
 
@@ -172,7 +196,7 @@ async fn a_good_certificate_renews_itself_and_stays_good() {
     let old = house.presented(&house.enrolled("alice").await);
     let csr = house.csr(&house.key("new.key"), "alice", None);
     let later = house.now.after(60 * DAY);
-    let new = house.presented(&house.enrollment.renew(&old, &csr, later).await.unwrap());
+    let new = house.presented(&house.enrollment.renew("api", &old, None, &csr, later).await.unwrap());
     assert_eq!(new.account, old.account);
     assert!(house.enrollment.status(&old, later).await.is_ok());
     assert!(house.enrollment.status(&new, house.now.after(100 * DAY)).await.is_ok());
@@ -185,14 +209,16 @@ async fn a_certificate_that_ended_or_was_taken_back_does_not_renew_itself() {
     let house = House::new().await;
     let old = house.presented(&house.enrolled("alice").await);
     let csr = house.csr(&house.key("new.key"), "alice", None);
-    let expired = house.enrollment.renew(&old, &csr, house.now.after(91 * DAY)).await;
+    let expired = house.enrollment.renew("api", &old, None, &csr, house.now.after(91 * DAY)).await;
     assert!(matches!(expired, Err(Refused::Status(StatusRefused::Expired))), "{expired:?}");
     let forged = Presented { account: house.id("bob"), ..old.clone() };
-    let foreign =
-        house.enrollment.renew(&forged, &house.csr(&house.path("new.key"), "bob", None), house.now).await;
+    let foreign = house
+        .enrollment
+        .renew("api", &forged, None, &house.csr(&house.path("new.key"), "bob", None), house.now)
+        .await;
     assert!(matches!(foreign, Err(Refused::Status(StatusRefused::WrongAccount))), "{foreign:?}");
     house.enrollment.revoke(&Principal::Host, &old.serial, "superseded", house.now).await.unwrap();
-    let revoked = house.enrollment.renew(&old, &csr, house.now).await;
+    let revoked = house.enrollment.renew("api", &old, None, &csr, house.now).await;
     assert!(matches!(revoked, Err(Refused::Status(StatusRefused::Revoked))), "{revoked:?}");
 }
 
@@ -203,6 +229,10 @@ async fn names_that_cannot_stand_in_a_certificate_send_one_to_the_directory() {
     let new = NewAccount { name: "eve".into(), mail, ..NewAccount::default() };
     house.directory.add(&Principal::Host, new, house.now).await.unwrap();
     let request = Request::MakeKey { p12_password: None, legacy: false };
-    let refused = house.enrollment.enroll(&Principal::Host, "eve", request, house.now).await.unwrap_err();
+    let refused = house
+        .enrollment
+        .enroll(&Principal::Host, "eve", Grant::client(), request, house.now)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, Refused::Names(_)) && refused.to_string().contains("directory"), "{refused}");
 }

@@ -1,0 +1,28 @@
+//! Fronts: the protocols by which devices ask for certificates, over HTTP. A front translates; who may have what is
+//! decided in one place, behind all of them.
+
+mod est;
+
+use axum::Router;
+
+use super::{Enrollment, Presented, Refused};
+
+/// The client certificate of the connection, as the door found it.
+#[derive(Clone)]
+pub(crate) struct Shown(pub(crate) Option<Presented>);
+
+/// What devices may ask over HTTPS.
+pub(crate) fn router(enrollment: Enrollment) -> Router {
+    est::routes().with_state(enrollment)
+}
+
+/// The sentence for whoever asked. What broke inside is for the log alone.
+fn told(refused: &Refused, front: &'static str) -> String {
+    match refused {
+        Refused::Failed(failure) => {
+            tracing::error!(front, error = %failure, "a certificate could not be issued");
+            "something broke in the house; try again later".into()
+        }
+        refused => refused.to_string(),
+    }
+}

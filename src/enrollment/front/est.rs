@@ -1,0 +1,171 @@
+//! EST, enrolment over secure transport (RFC 7030, RFC 8951): PKCS#10 in, certs-only PKCS#7 out, both in base64.
+//!
+//! Who comes with a one-time token says so by HTTP Basic, the token's name and its secret; who renews shows the
+//! certificate. A label in the path is the name of a profile (RFC 7030 §3.2.2): a token for another one is refused.
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chancery_ca as ca;
+use zeroize::Zeroizing;
+
+use super::Shown;
+use crate::enrollment::{Brought, Enrolled, Enrollment, Refused};
+use crate::time;
+
+/// A request of 16 kB in base64, with its line ends.
+const BODY: usize = 24 * 1024;
+const FRONT: &str = "est";
+
+pub(super) fn routes() -> Router<Enrollment> {
+    let mut routes = Router::new();
+    for base in ["/.well-known/est", "/.well-known/est/{label}"] {
+        routes = routes
+            .route(&format!("{base}/cacerts"), get(cacerts))
+            .route(&format!("{base}/csrattrs"), get(csrattrs))
+            .route(&format!("{base}/simpleenroll"), post(enroll))
+            .route(&format!("{base}/simplereenroll"), post(reenroll));
+    }
+    routes.layer(DefaultBodyLimit::max(BODY))
+}
+
+/// The issuing CA's certificate and the root's (§4.1).
+async fn cacerts(State(enrollment): State<Enrollment>) -> Response {
+    let chain = enrollment.chain_der();
+    certificates(&chain.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// What a request should look like (§4.5).
+async fn csrattrs() -> Response {
+    encoded("application/csrattrs", &ca::csr_attributes())
+}
+
+/// A first certificate with a token, or one more with a certificate (§4.2.1).
+async fn enroll(
+    State(enrollment): State<Enrollment>,
+    Extension(shown): Extension<Shown>,
+    label: Option<Path<String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, No> {
+    let csr = request(&headers, &body)?;
+    let profile = label.as_ref().map(|Path(label)| label.as_str());
+    if let Some(credentials) = credentials(&headers) {
+        let (id, secret) = credentials.split_once(':').ok_or(No::Credentials)?;
+        let brought = Brought::Named(id, secret);
+        return answer(enrollment.enroll_with_token(FRONT, brought, profile, &csr, time::now()).await?);
+    }
+    renewed(&enrollment, &shown, profile, &csr).await
+}
+
+/// The same certificate again for whoever shows it (§4.2.2).
+async fn reenroll(
+    State(enrollment): State<Enrollment>,
+    Extension(shown): Extension<Shown>,
+    label: Option<Path<String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, No> {
+    let csr = request(&headers, &body)?;
+    renewed(&enrollment, &shown, label.as_ref().map(|Path(label)| label.as_str()), &csr).await
+}
+
+async fn renewed(
+    enrollment: &Enrollment,
+    shown: &Shown,
+    profile: Option<&str>,
+    csr: &[u8],
+) -> Result<Response, No> {
+    let presented = shown.0.as_ref().ok_or(No::Credentials)?;
+    answer(enrollment.renew(FRONT, presented, profile, csr, time::now()).await?)
+}
+
+/// The certificate alone; its chain is what `cacerts` says (§4.2.3).
+fn answer(enrolled: Enrolled) -> Result<Response, No> {
+    let certificate = ca::Certificate::from_pem(&enrolled.certificate_pem).map_err(Refused::from)?;
+    Ok(certificates(&[certificate.der()]))
+}
+
+fn certificates(der: &[&[u8]]) -> Response {
+    encoded("application/pkcs7-mime; smime-type=certs-only", &ca::certs_only(der))
+}
+
+/// One line of base64: not every client passes over line ends.
+fn encoded(kind: &'static str, der: &[u8]) -> Response {
+    ([(CONTENT_TYPE.as_str(), kind), ("content-transfer-encoding", "base64")], STANDARD.encode(der))
+        .into_response()
+}
+
+/// The request: base64 with any line ends, whatever Content-Transfer-Encoding says (RFC 8951 §3.2); who sends DER or
+/// PEM instead is understood as well.
+fn request(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, No> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/pkcs10") {
+        return Err(No::Kind);
+    }
+    if body.starts_with(b"0\x82") || body.starts_with(b"-----") {
+        return Ok(body.to_vec());
+    }
+    let text: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    STANDARD.decode(text).map_err(|_| No::Encoding)
+}
+
+/// What HTTP Basic says (RFC 7617), if anything.
+fn credentials(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    let (scheme, text) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let bytes = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(text.trim()).ok())??;
+    String::from_utf8(bytes).ok().map(Zeroizing::new)
+}
+
+/// Why there is no certificate, as a status and a sentence (§4.2.3).
+enum No {
+    Credentials,
+    Kind,
+    Encoding,
+    Refused(Refused),
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        No::Refused(refused)
+    }
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        let (status, said) = match self {
+            No::Credentials => (
+                StatusCode::UNAUTHORIZED,
+                "bring a one-time token by HTTP Basic, its name and its secret, or show the certificate to renew".into(),
+            ),
+            No::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/pkcs10".into()),
+            No::Encoding => (StatusCode::BAD_REQUEST, "the body is not base64 of a PKCS#10 request".into()),
+            No::Refused(refused) => (status(&refused), super::told(&refused, FRONT)),
+        };
+        let mut response =
+            (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], said + "\n").into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let realm = axum::http::HeaderValue::from_static("Basic realm=\"one-time enrolment token\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, realm);
+        }
+        response
+    }
+}
+
+fn status(refused: &Refused) -> StatusCode {
+    match refused {
+        Refused::DeadToken => StatusCode::UNAUTHORIZED,
+        Refused::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Refused::NotAllowed(_) | Refused::Gone | Refused::Disabled { .. } | Refused::Status(_) => {
+            StatusCode::FORBIDDEN
+        }
+        _ => StatusCode::BAD_REQUEST,
+    }
+}

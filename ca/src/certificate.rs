@@ -1,5 +1,6 @@
 //! Certificates read back: what one says about itself.
 
+use openssl::x509::X509;
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -117,6 +118,15 @@ impl Certificate {
         identifier.ok_or(Failure::Certificate("it has no key identifier"))
     }
 
+    /// Whether the issuer bears the name of this certificate's, and its key made the signature. OpenSSL verifies
+    /// because it knows every algorithm that an operator's own root may use.
+    pub(crate) fn is_signed_by(&self, issuer: &Certificate) -> Result<bool, Failure> {
+        let names = parse_x509(&self.der)?.issuer().as_raw() == parse_x509(&issuer.der)?.subject().as_raw();
+        let key = X509::from_der(&issuer.der)?.public_key()?;
+        let signature = X509::from_der(&self.der)?.verify(&key).unwrap_or(false);
+        Ok(names && signature)
+    }
+
     fn read_extensions(&mut self, x509: &X509Certificate<'_>) {
         // RFC 5280 §6.1.4 (n): a certificate without keyUsage is not limited by it.
         let (mut ca, mut signs) = (false, true);
@@ -157,7 +167,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn serial(raw: &[u8]) -> Option<Serial> {
+/// A serial number of this craft's own form.
+pub(crate) fn serial(raw: &[u8]) -> Option<Serial> {
     Serial::from_bytes(raw.try_into().ok()?).ok()
 }
 

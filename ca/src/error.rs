@@ -65,6 +65,9 @@ pub enum Failure {
     /// Certificates and key do not make an authority.
     #[error("these certificates and this key make no authority: {0}")]
     Authority(&'static str),
+    /// Certificates and key do not make an OCSP responder.
+    #[error("these certificates and this key make no responder: {0}")]
+    Responder(&'static str),
     /// A name supplied for the certificate cannot stand in one.
     #[error("the {what} `{value}` cannot stand in a certificate: {why}")]
     Name {
@@ -95,6 +98,9 @@ pub enum Failure {
     /// Building or signing failed.
     #[error("signing failed: {0}")]
     Signing(#[from] rcgen::Error),
+    /// A value cannot be written in DER.
+    #[error("writing DER failed: {0}")]
+    Der(#[from] der::Error),
     /// OpenSSL failed.
     #[error("OpenSSL failed: {0}")]
     OpenSsl(#[from] openssl::error::ErrorStack),

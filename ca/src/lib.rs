@@ -1,4 +1,5 @@
-//! A certification authority for one organisation: it reads requests, signs certificates, takes them back.
+//! A certification authority for one organisation: it reads requests, signs certificates, takes them back
+//! and answers for them.
 //!
 //! **Founding.** [`Authority::found`] makes a root and an issuing CA from an [`Organization`]; the answer is a
 //! [`Founded`]. Keys are [`KeyPair`]s, sealed with a passphrase at rest.
@@ -13,6 +14,9 @@
 //!
 //! **Taking back.** [`Authority::crl`] signs the list of [`Revoked`] serials, each with its [`Reason`].
 //!
+//! **Answering.** An [`OcspRequest`] asks about certificates, each named by a [`CertId`]. A [`Responder`] with a key of
+//! its own signs the [`OcspStatus`] of each; a request that gets no answer gets an [`OcspRefusal`].
+//!
 //! What it refuses is a [`Refusal`], what breaks is a [`Failure`]. It keeps no state, reads no clock and opens no
 //! socket: the ledger, the time and the publishing are the caller's.
 
@@ -26,6 +30,7 @@ mod founding;
 mod issuing;
 mod key;
 mod names;
+mod ocsp;
 mod pem;
 mod pkcs12;
 mod pkcs7;
@@ -43,6 +48,7 @@ pub use founding::{Founded, Organization};
 pub use issuing::Issued;
 pub use key::{KeyKind, KeyPair};
 pub use names::{Name, Subject};
+pub use ocsp::{CertId, OcspRefusal, OcspRequest, OcspStatus, Responder};
 pub use pkcs7::certs_only;
 pub use pkcs12::{Flavor, pkcs12};
 pub use profile::Profile;

@@ -3,6 +3,7 @@
 mod handshake;
 mod hostile;
 mod mosquitto;
+mod ocsp;
 mod openssl;
 mod requests;
 mod workshop;

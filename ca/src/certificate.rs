@@ -127,6 +127,15 @@ impl Certificate {
         Ok(names && signature)
     }
 
+    /// The bytes of the issuer's key identifier.
+    pub(crate) fn issuer_key_identifier(&self) -> Option<Vec<u8>> {
+        let x509 = parse_x509(&self.der).ok()?;
+        x509.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref().map(|id| id.0.to_vec()),
+            _ => None,
+        })
+    }
+
     fn read_extensions(&mut self, x509: &X509Certificate<'_>) {
         // RFC 5280 §6.1.4 (n): a certificate without keyUsage is not limited by it.
         let (mut ca, mut signs) = (false, true);

@@ -6,6 +6,8 @@ pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
 /// Tag of OCTET STRING.
 pub(crate) const OCTETS: u8 = 0x04;
+/// Tag of BIT STRING.
+pub(crate) const BITS: u8 = 0x03;
 /// Tag of INTEGER.
 pub(crate) const INTEGER: u8 = 0x02;
 /// Tag of OBJECT IDENTIFIER.

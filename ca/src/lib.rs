@@ -17,9 +17,13 @@
 //! **Answering.** An [`OcspRequest`] asks about certificates, each named by a [`CertId`]. A [`Responder`] with a key of
 //! its own signs the [`OcspStatus`] of each; a request that gets no answer gets an [`OcspRefusal`].
 //!
+//! **Asking over ACME.** [`acme`] reads what ACME clients sign and says what they expect to hear (RFC 8555, RFC 9773);
+//! accounts, orders and nonces are the caller's.
+//!
 //! What it refuses is a [`Refusal`], what breaks is a [`Failure`]. It keeps no state, reads no clock and opens no
 //! socket: the ledger, the time and the publishing are the caller's.
 
+pub mod acme;
 mod authority;
 mod certificate;
 mod csr;

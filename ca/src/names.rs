@@ -171,7 +171,7 @@ pub(crate) fn from_general(name: &GeneralName<'_>) -> Result<Name, Refusal> {
     })
 }
 
-fn readable(text: &str) -> Result<String, Refusal> {
+pub(crate) fn readable(text: &str) -> Result<String, Refusal> {
     // A NUL or line break in a name has fooled many a reader of certificates and logs.
     if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
         return Err(Refusal::UnreadableName("it is empty, too long or holds control characters"));
@@ -206,7 +206,7 @@ fn other_name(kind: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 /// The local part decides by its exact bytes, the domain in ASCII case-insensitively (RFC 5321 §2.4).
-fn same_mail(one: &str, other: &str) -> bool {
+pub(crate) fn same_mail(one: &str, other: &str) -> bool {
     match (one.rsplit_once('@'), other.rsplit_once('@')) {
         (Some((a, at)), Some((b, bt))) => a == b && at.eq_ignore_ascii_case(bt),
         _ => false,
@@ -249,7 +249,7 @@ fn uri_form(value: &str) -> Option<&'static str> {
     (!sound).then_some("it is not an absolute URI")
 }
 
-fn mail_form(value: &str) -> Option<&'static str> {
+pub(crate) fn mail_form(value: &str) -> Option<&'static str> {
     let Some((local, domain)) = value.rsplit_once('@') else { return Some("it has no @") };
     if local.is_empty() || local.len() > 64 || value.len() > 254 || local.contains([' ', '@']) {
         return Some("its local part is unsound");
@@ -258,7 +258,7 @@ fn mail_form(value: &str) -> Option<&'static str> {
     host_form(domain)
 }
 
-fn host_form(value: &str) -> Option<&'static str> {
+pub(crate) fn host_form(value: &str) -> Option<&'static str> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -55,6 +55,11 @@ impl Reason {
         }
     }
 
+    /// The reason with this number, if it is one that a certificate can be taken back for.
+    pub(crate) fn of_code(code: u64) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.code() as u64 == code)
+    }
+
     pub(crate) fn code(self) -> RevocationReason {
         match self {
             Reason::Unspecified => RevocationReason::Unspecified,
@@ -129,6 +134,7 @@ mod tests {
     fn each_reason_is_found_by_its_name() {
         for reason in Reason::ALL {
             assert_eq!(reason.to_string().parse(), Ok(reason));
+            assert_eq!(Reason::of_code(reason.code() as u64), Some(reason));
         }
         assert!(
             "keyCompromise".parse::<Reason>().expect_err("a refusal").to_string().contains("key-compromise")

@@ -12,12 +12,13 @@ mod front;
 mod grant;
 mod ground;
 mod material;
+mod ocsp;
+mod own;
 mod published;
 mod refused;
 mod rules;
 mod safe;
 mod said;
-mod server;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -33,13 +34,13 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use config::Config;
 pub(crate) use crl::CrlInfo;
-pub(crate) use front::{Shown, router};
+pub(crate) use front::{Shown, public_router, router};
 pub(crate) use grant::Grant;
 pub(crate) use material::{Enrolled, Request};
+pub(crate) use own::ServerCertificate;
 pub(crate) use published::to_pem;
 pub(crate) use refused::{Failure, Refused};
 pub(crate) use said::read;
-pub(crate) use server::ServerCertificate;
 pub(crate) use status::{Presented, StatusRefused};
 pub(crate) use token::Brought;
 
@@ -66,6 +67,7 @@ pub(crate) struct Enrollment {
     revoked: Arc<status::Index>,
     lists: Arc<crl::Lists>,
     mint: Arc<token::Mint>,
+    desk: Arc<ocsp::Desk>,
     cfg: Arc<Config>,
     state: Arc<Path>,
 }
@@ -138,6 +140,7 @@ impl Enrollment {
             revoked,
             lists,
             mint: Arc::new(token::Mint::open(place.state)?),
+            desk: Arc::default(),
             cfg: Arc::new(cfg),
             state: place.state.into(),
         })
@@ -215,7 +218,7 @@ impl Enrollment {
             false => Err(Refused::AlreadyRevoked(line.serial)),
         };
         let gone = self.store.write(take_back).await?;
-        Ok(self.cut_off(&gone, now).await)
+        Ok(self.cut_off(&gone, reason, now).await)
     }
 
     /// Takes back whatever still stands of an account: somebody leaves. Says how many sessions ended.
@@ -241,7 +244,7 @@ impl Enrollment {
             Ok(gone)
         };
         let gone = self.store.write(take_all_back).await?;
-        Ok(if gone.is_empty() { 0 } else { self.cut_off(&gone, now).await })
+        Ok(if gone.is_empty() { 0 } else { self.cut_off(&gone, reason, now).await })
     }
 
     /// The newest lines of the ledger; of one account when given.
@@ -367,8 +370,9 @@ impl Enrollment {
 
     /// The ledger has committed. Handshakes first, so that nobody who is cut off comes back; then the sessions, whose
     /// end must not wait for a signature; then the list, for the others.
-    async fn cut_off(&self, serials: &[String], now: Timestamp) -> usize {
-        self.revoked.add(serials);
+    async fn cut_off(&self, serials: &[String], reason: ca::Reason, now: Timestamp) -> usize {
+        self.revoked.add(serials, status::Gone { at: now, reason });
+        self.desk.forget(serials);
         let shown = |serial: &Option<String>| serial.as_ref().is_some_and(|serial| serials.contains(serial));
         let ended = self.broker.end(Reason::AdministrativeAction, |session| {
             session.live(|live| shown(&live.serial)).unwrap_or(false)

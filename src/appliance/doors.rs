@@ -100,7 +100,9 @@ impl Doors {
             .merge(api::device_router(house.clone()))
             .merge(crate::enrollment::router(house.enrollment.clone()))
             .merge(crate::console::router(house.clone()));
-        let public = api::public_router(house.clone());
+        let public = Router::new()
+            .merge(api::public_router(house.clone()))
+            .merge(crate::enrollment::public_router(house.enrollment.clone()));
         let ways: BTreeMap<_, _> = config
             .entrances()
             .map(|entrance| {

@@ -18,6 +18,8 @@ use crate::time;
 const OFTEN: Duration = Duration::from_secs(5);
 /// How often `$SYS` is told anew.
 const TELL: Duration = Duration::from_secs(10);
+/// How often the server certificate is looked at; its OCSP answer is good for an hour.
+const RENEW: Duration = Duration::from_secs(20 * 60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// What ended this long ago is of no more use to anybody.
 const FORGET: Duration = Duration::from_secs(30 * 86_400);
@@ -36,14 +38,14 @@ pub(super) struct Duties {
 impl Duties {
     /// Does them until the house stops. What fails is told and tried again at its next turn.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (mut often, mut tell, mut hour) = (every(OFTEN), every(TELL), every(HOUR));
+        let (mut often, mut tell, mut renew) = (every(OFTEN), every(TELL), every(RENEW));
         // What is thrown away by a clock that is wrong at start would be gone for good: there is an hour to set it.
         let mut later = interval_at((time::monotonic() + HOUR).into(), HOUR);
         loop {
             let done = tokio::select! {
                 _ = often.tick() => self.often().await,
                 _ = tell.tick() => self.tell(),
-                _ = hour.tick() => self.renew().await,
+                _ = renew.tick() => self.renew().await,
                 _ = later.tick() => self.throw_away().await,
                 _ = stop.changed() => return,
             };
@@ -72,7 +74,7 @@ impl Duties {
         Ok(())
     }
 
-    /// The server certificate in use comes back unless another is due.
+    /// The server certificate in use comes back unless another is due, with a fresh OCSP answer.
     pub(super) async fn renew(&self) -> Result<()> {
         let server = self.house.enrollment.server_certificate(&self.names, time::now()).await?;
         self.tls.replace(&server)?;

@@ -135,7 +135,7 @@ fn config(
         .with_safe_default_protocol_versions()
         .context("TLS versions")?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)
+        .with_single_cert_with_ocsp(chain, key, server.staple.clone())
         .context("the server certificate and its key do not fit together")?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

@@ -167,7 +167,7 @@ fn urls(http_base: &str) -> ca::Urls {
     ca::Urls {
         crl: format!("{base}/crl/{{issuer}}.crl"),
         issuer: format!("{base}/ca/{{issuer}}.cer"),
-        ocsp: None,
+        ocsp: Some(format!("{base}/ocsp")),
     }
 }
 

@@ -2,6 +2,7 @@
 //! decided in one place, behind all of them.
 
 mod est;
+mod ocsp;
 
 use axum::Router;
 
@@ -14,6 +15,11 @@ pub(crate) struct Shown(pub(crate) Option<Presented>);
 /// What devices may ask over HTTPS.
 pub(crate) fn router(enrollment: Enrollment) -> Router {
     est::routes().with_state(enrollment)
+}
+
+/// What everybody may ask over plain HTTP: whoever checks a certificate must not need one to do so.
+pub(crate) fn public_router(enrollment: Enrollment) -> Router {
+    ocsp::routes().with_state(enrollment)
 }
 
 /// The sentence for whoever asked. What broke inside is for the log alone.

@@ -79,8 +79,10 @@ pub(crate) enum Failure {
     Clock { now: Timestamp, from: Timestamp, until: Timestamp },
     #[error("the ledger holds {0:?} for a serial")]
     Ledger(String),
-    #[error("{0:?} cannot stand in a server certificate: give host names in A-label form and IP addresses")]
-    ServerNames(Vec<String>),
+    #[error(
+        "{0:?} cannot stand in a certificate of the house: give host names in A-label form and IP addresses"
+    )]
+    OwnNames(Vec<String>),
     #[error(transparent)]
     Secret(#[from] NoSecret),
     #[error(transparent)]

@@ -4,7 +4,7 @@
 //! certificate changes in one way only, by revocation, and the index hears of that before any session is ended; so a
 //! line that was read once need not be read again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use chancery_ca as ca;
@@ -69,7 +69,7 @@ impl Enrollment {
         let line = self.store.read(move |view| view.certificate(&serial)).await?;
         judge(line.as_ref(), presented, now)?;
         if let Some(line) = line {
-            self.revoked.note(presented, line.not_after);
+            self.revoked.note(&line.serial, line.account, line.not_after);
         }
         Ok(())
     }
@@ -97,9 +97,17 @@ pub(super) fn judge(
 
 /// The ledger's answers in memory: the serials that were revoked and have not expired, and what was read of others.
 pub(super) struct Index {
-    /// It only grows while the house runs: 32 bytes for each.
-    revoked: RwLock<HashSet<String>>,
-    seen: RwLock<HashMap<String, (AccountId, Timestamp)>>,
+    /// It only grows while the house runs: some 64 bytes for each.
+    revoked: RwLock<HashMap<String, Gone>>,
+    /// Whose the certificates are, `None` being the house, and how long they last.
+    seen: RwLock<HashMap<String, (Option<AccountId>, Timestamp)>>,
+}
+
+/// When a certificate was taken back, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Gone {
+    pub(super) at: Timestamp,
+    pub(super) reason: ca::Reason,
 }
 
 /// How many lines are remembered; beyond it the memory begins anew.
@@ -108,29 +116,43 @@ const SEEN: usize = 100_000;
 impl Index {
     pub(super) async fn load(store: &Store, now: Timestamp) -> Result<Self, StoreError> {
         let revoked = store.read(move |view| view.revoked(now)).await?;
-        let revoked = RwLock::new(revoked.into_iter().map(|(serial, ..)| serial).collect());
-        Ok(Self { revoked, seen: RwLock::default() })
+        let gone = |(serial, at, reason): (String, Timestamp, String)| {
+            (serial, Gone { at, reason: reason.parse().unwrap_or_default() })
+        };
+        Ok(Self { revoked: RwLock::new(revoked.into_iter().map(gone).collect()), seen: RwLock::default() })
     }
 
     pub(super) fn contains(&self, serial: &str) -> bool {
-        self.revoked.read().unwrap_or_else(PoisonError::into_inner).contains(serial)
+        self.gone(serial).is_some()
     }
 
-    pub(super) fn add(&self, serials: &[String]) {
-        self.revoked.write().unwrap_or_else(PoisonError::into_inner).extend(serials.iter().cloned());
+    pub(super) fn gone(&self, serial: &str) -> Option<Gone> {
+        self.revoked.read().unwrap_or_else(PoisonError::into_inner).get(serial).copied()
     }
 
-    /// Whether the ledger had this line, and it has not expired.
+    pub(super) fn add(&self, serials: &[String], gone: Gone) {
+        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        revoked.extend(serials.iter().map(|serial| (serial.clone(), gone)));
+    }
+
+    /// Whether the ledger had a line of this serial, and it has not expired.
+    pub(super) fn stands(&self, serial: &str, now: Timestamp) -> bool {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        seen.get(serial).is_some_and(|(_, until)| now <= *until)
+    }
+
+    /// The same, and it is this account's.
     fn has_seen(&self, shown: &Presented, now: Timestamp) -> bool {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        seen.get(&shown.serial).is_some_and(|(account, until)| *account == shown.account && now <= *until)
+        seen.get(&shown.serial)
+            .is_some_and(|(account, until)| *account == Some(shown.account) && now <= *until)
     }
 
-    fn note(&self, shown: &Presented, until: Timestamp) {
+    pub(super) fn note(&self, serial: &str, account: Option<AccountId>, until: Timestamp) {
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= SEEN {
             seen.clear();
         }
-        seen.insert(shown.serial.clone(), (shown.account, until));
+        seen.insert(serial.to_owned(), (account, until));
     }
 }

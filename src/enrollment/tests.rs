@@ -3,8 +3,9 @@
 mod crl;
 mod enroll;
 mod found;
+mod ocsp;
+mod own;
 mod revoke;
-mod server;
 mod token;
 
 use std::path::PathBuf;

@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 mod mail;
 mod metrics;
+mod ocsp;
 mod owed;
 mod reload;
 mod tidy;

@@ -52,6 +52,11 @@ impl Csr {
                     .try_for_each(|extension| read_extension(extension, &mut requested))?;
             }
         }
+        Csr::proven(key, requested)
+    }
+
+    /// A request that came in another form than PKCS#10 and whose proof of possession was verified there.
+    pub(crate) fn proven(key: PublicKey, requested: Vec<Name>) -> Result<Csr, Refusal> {
         if requested.len() > MOST_NAMES {
             return Err(Refusal::TooManyNames(MOST_NAMES));
         }
@@ -112,7 +117,11 @@ fn prove_possession(der: &[u8], key: &PublicKey) -> Result<(), Refusal> {
     }
 }
 
-fn read_extension(extension: &X509Extension<'_>, requested: &mut Vec<Name>) -> Result<(), Refusal> {
+/// Adds the names in one requested extension, and refuses what no requester may have.
+pub(crate) fn read_extension(
+    extension: &X509Extension<'_>,
+    requested: &mut Vec<Name>,
+) -> Result<(), Refusal> {
     match extension.parsed_extension() {
         ParsedExtension::ParseError { .. } => Err(Refusal::Malformed("an extension in it cannot be read")),
         ParsedExtension::SubjectAlternativeName(names) => {

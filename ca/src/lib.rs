@@ -20,12 +20,16 @@
 //! **Asking over ACME.** [`acme`] reads what ACME clients sign and says what they expect to hear (RFC 8555, RFC 9773);
 //! accounts, orders and nonces are the caller's.
 //!
+//! **Asking over CMP.** [`cmp`] is how devices ask over the network: it reads their messages into the same [`Csr`], and
+//! writes the replies.
+//!
 //! What it refuses is a [`Refusal`], what breaks is a [`Failure`]. It keeps no state, reads no clock and opens no
 //! socket: the ledger, the time and the publishing are the caller's.
 
 pub mod acme;
 mod authority;
 mod certificate;
+pub mod cmp;
 mod csr;
 mod csr_attributes;
 mod der;

@@ -1,9 +1,12 @@
 //! What the authority signs, read and judged by others: the `openssl` command, rustls and mosquitto; and what ACME
-//! clients sign, judged by the authority.
+//! and CMP clients sign, judged by the authority.
 
 mod acme;
+mod cmp;
+mod desk;
 mod handshake;
 mod hostile;
+mod messages;
 mod mosquitto;
 mod ocsp;
 mod openssl;

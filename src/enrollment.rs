@@ -16,6 +16,7 @@ mod ocsp;
 mod own;
 mod published;
 mod refused;
+mod revoke;
 mod rules;
 mod safe;
 mod said;
@@ -48,9 +49,8 @@ use crate::audit::Deed;
 use crate::broker::Broker;
 use crate::directory::Directory;
 use crate::id::AccountId;
-use crate::mqtt::Reason;
 use crate::principal::Principal;
-use crate::store::{Account, Certificate, CertificateState, NewCertificate, Store, StoreError, Tx};
+use crate::store::{Account, Certificate, NewCertificate, Store, StoreError, Tx};
 use crate::time::Timestamp;
 use authority::{Authority, Order};
 use ground::Ground;
@@ -68,6 +68,7 @@ pub(crate) struct Enrollment {
     lists: Arc<crl::Lists>,
     mint: Arc<token::Mint>,
     desk: Arc<ocsp::Desk>,
+    transactions: Arc<front::Transactions>,
     cfg: Arc<Config>,
     state: Arc<Path>,
 }
@@ -141,6 +142,7 @@ impl Enrollment {
             lists,
             mint: Arc::new(token::Mint::open(place.state)?),
             desk: Arc::default(),
+            transactions: Arc::default(),
             cfg: Arc::new(cfg),
             state: place.state.into(),
         })
@@ -172,12 +174,7 @@ impl Enrollment {
     ) -> Result<Enrolled, Refused> {
         let alive = self.alive(brought, now).await;
         let alive = self.audited(&Principal::Guest, "certificate.enroll", "token", alive, now).await?;
-        let account = self.directory.by_id(alive.allows.account).ok_or(Refused::Gone)?;
-        let (grant, material) = (Grant::of_token(&alive.allows)?, Material::requested(csr));
-        let material = grant.is(profile).and(material);
-        let ground = Ground::Token(alive.hash);
-        let asked = Asked { deed: "certificate.enroll", front, grant, material, ground };
-        self.issue(&Directory::principal(&account), &account, asked, now).await
+        self.by_token(front, &alive, profile, Material::requested(csr), now).await
     }
 
     /// Gives a new certificate of the same kind to whoever shows a good one. The old one stays good until it ends.
@@ -189,62 +186,39 @@ impl Enrollment {
         csr: &[u8],
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let account = self.directory.by_id(presented.account).ok_or(Refused::Gone)?;
-        let grant = self.granted_before(presented).await?;
-        let material = grant.is(profile).and(Material::requested(csr));
-        let ground = Ground::Certificate(presented.clone());
-        let asked = Asked { deed: "certificate.renew", front, grant, material, ground };
+        self.by_certificate(front, presented, profile, Material::requested(csr), now).await
+    }
+
+    async fn by_token(
+        &self,
+        front: &'static str,
+        alive: &token::Alive,
+        profile: Option<&str>,
+        material: Result<Material, Refused>,
+        now: Timestamp,
+    ) -> Result<Enrolled, Refused> {
+        let account = self.directory.by_id(alive.allows.account).ok_or(Refused::Gone)?;
+        let grant = Grant::of_token(&alive.allows)?;
+        let material = grant.is(profile).and(material);
+        let ground = Ground::Token(alive.hash);
+        let asked = Asked { deed: "certificate.enroll", front, grant, material, ground };
         self.issue(&Directory::principal(&account), &account, asked, now).await
     }
 
-    /// Takes a certificate back: ledger and audit in one unit of work, then the handshakes, the live sessions and the
-    /// list. Says how many sessions ended.
-    pub(crate) async fn revoke(
+    async fn by_certificate(
         &self,
-        who: &Principal,
-        serial: &str,
-        reason: &str,
+        front: &'static str,
+        presented: &Presented,
+        profile: Option<&str>,
+        material: Result<Material, Refused>,
         now: Timestamp,
-    ) -> Result<usize, Refused> {
-        let serial = canonical(serial)?;
-        let reason: ca::Reason = reason.parse().map_err(Refused::Word)?;
-        let line = self.show(&serial).await?.ok_or_else(|| Refused::NoCertificate(serial.clone()))?;
-        let outcome = authorize(who, Act::TakeBack(line.account));
-        self.audited(who, "certificate.revoke", &serial, outcome, now).await?;
-
-        let actor = who.clone();
-        let take_back = move |tx: &mut Tx| match take_back(tx, &actor, &line, reason, now)? {
-            true => Ok(vec![line.serial]),
-            false => Err(Refused::AlreadyRevoked(line.serial)),
-        };
-        let gone = self.store.write(take_back).await?;
-        Ok(self.cut_off(&gone, reason, now).await)
-    }
-
-    /// Takes back whatever still stands of an account: somebody leaves. Says how many sessions ended.
-    pub(crate) async fn revoke_account(
-        &self,
-        who: &Principal,
-        account: AccountId,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<usize, Refused> {
-        let reason: ca::Reason = reason.parse().map_err(Refused::Word)?;
-        let outcome = authorize(who, Act::TakeBack(Some(account)));
-        self.audited(who, "certificate.revoke", &account.to_string(), outcome, now).await?;
-
-        let actor = who.clone();
-        let take_all_back = move |tx: &mut Tx| -> Result<Vec<String>, StoreError> {
-            let mut gone = Vec::new();
-            for line in tx.certificates(Some(account), i64::MAX)? {
-                if line.not_after > now && take_back(tx, &actor, &line, reason, now)? {
-                    gone.push(line.serial);
-                }
-            }
-            Ok(gone)
-        };
-        let gone = self.store.write(take_all_back).await?;
-        Ok(if gone.is_empty() { 0 } else { self.cut_off(&gone, reason, now).await })
+    ) -> Result<Enrolled, Refused> {
+        let account = self.directory.by_id(presented.account).ok_or(Refused::Gone)?;
+        let grant = self.granted_before(presented).await?;
+        let material = grant.is(profile).and(material);
+        let ground = Ground::Certificate(presented.clone());
+        let asked = Asked { deed: "certificate.renew", front, grant, material, ground };
+        self.issue(&Directory::principal(&account), &account, asked, now).await
     }
 
     /// The newest lines of the ledger; of one account when given.
@@ -368,22 +342,6 @@ impl Enrollment {
         Ok(issued)
     }
 
-    /// The ledger has committed. Handshakes first, so that nobody who is cut off comes back; then the sessions, whose
-    /// end must not wait for a signature; then the list, for the others.
-    async fn cut_off(&self, serials: &[String], reason: ca::Reason, now: Timestamp) -> usize {
-        self.revoked.add(serials, status::Gone { at: now, reason });
-        self.desk.forget(serials);
-        let shown = |serial: &Option<String>| serial.as_ref().is_some_and(|serial| serials.contains(serial));
-        let ended = self.broker.end(Reason::AdministrativeAction, |session| {
-            session.live(|live| shown(&live.serial)).unwrap_or(false)
-        });
-        tracing::info!(certificates = serials.len(), sessions = ended, "certificates were revoked");
-        if let Err(error) = self.lists.follow(now).await {
-            tracing::error!(%error, "the CRL could not follow a revocation; it is tried again");
-        }
-        ended
-    }
-
     /// Remembers who was told no; what broke goes to the log of whoever handles it.
     async fn audited<T>(
         &self,
@@ -407,22 +365,6 @@ impl Enrollment {
     fn account(&self, name: &str) -> Result<Arc<Account>, Refused> {
         self.directory.find(name).ok_or_else(|| Refused::NoAccount(name.into()))
     }
-}
-
-/// `false` when it was revoked before.
-fn take_back(
-    tx: &mut Tx,
-    who: &Principal,
-    line: &Certificate,
-    reason: ca::Reason,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    if line.state == CertificateState::Revoked || !tx.revoke_certificate(&line.serial, reason.name(), now)? {
-        return Ok(false);
-    }
-    let facts = json!({ "serial": line.serial, "reason": reason.name(), "account": line.name });
-    tx.remember(Deed::new(who, "certificate.revoke", &line.serial).with(facts), now)?;
-    Ok(true)
 }
 
 /// A serial as the ledger writes it.

@@ -85,6 +85,11 @@ impl Authority {
         sign_crl(&self.issuer, &self.issuing, revoked, number, now, next_update)
     }
 
+    /// Whether the certificate bears this issuing CA's name and signature. Whether it still stands is for the ledger.
+    pub fn has_issued(&self, certificate: &Certificate) -> bool {
+        certificate.is_signed_by(&self.issuing).unwrap_or(false)
+    }
+
     /// The issuing CA's distinguished name, for people.
     pub fn issuer_name(&self) -> &str {
         &self.issuing.subject

@@ -45,6 +45,9 @@ pub(crate) enum Refused {
     DeadToken,
     #[error(transparent)]
     Status(#[from] StatusRefused),
+    /// A message of a protocol that was not understood, or whose sender was not proven.
+    #[error("{0}")]
+    Message(String),
     #[error("there is no certificate {0} in the ledger")]
     NoCertificate(String),
     #[error("the certificate {0} was revoked before")]

@@ -52,6 +52,17 @@ impl Enrollment {
         Some(Presented { serial: leaf.serial?.to_string(), account: account.into() })
     }
 
+    /// Whose a certificate is that signed something, by the ledger: its chain is proven here, its status is not.
+    pub(super) async fn holder(&self, certificate: &ca::Certificate) -> Result<Presented, StatusRefused> {
+        let serial = certificate.serial.filter(|_| self.authority.public().has_issued(certificate));
+        let line = match serial {
+            Some(serial) => self.show(&serial.to_string()).await?,
+            None => None,
+        };
+        let line = line.ok_or(StatusRefused::Unknown)?;
+        Ok(Presented { serial: line.serial, account: line.account.ok_or(StatusRefused::WrongAccount)? })
+    }
+
     /// Whether a serial was revoked, from memory: for handshakes.
     pub(crate) fn is_revoked(&self, serial: &str) -> bool {
         self.revoked.contains(serial)

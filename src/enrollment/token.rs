@@ -43,6 +43,7 @@ pub(crate) enum Brought<'a> {
 }
 
 /// A token that is alive: its hash, by which it is used up, and what it allows.
+#[derive(Clone)]
 pub(super) struct Alive {
     pub(super) hash: [u8; 32],
     pub(super) allows: Token,
@@ -121,6 +122,25 @@ impl Enrollment {
                 Ok(Alive { hash: found.hash, allows: found.allows })
             }
         }
+    }
+
+    /// The token of this name with its secret, for protocols in which the secret does not travel.
+    pub(super) async fn named(
+        &self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(Alive, Zeroizing<String>), Refused> {
+        let (name, secret) = (id.to_owned(), self.mint.secret(id));
+        let found = self.store.read(move |view| view.token_named(&name, now)).await?;
+        let found = found.ok_or(Refused::DeadToken)?;
+        Ok((Alive { hash: found.hash, allows: found.allows }, secret))
+    }
+
+    /// Uses a token up for something else than a certificate.
+    pub(super) async fn spend(&self, alive: &Alive, now: Timestamp) -> Result<(), Refused> {
+        let hash = alive.hash;
+        let used = self.store.write(move |tx| tx.use_token(&hash, now)).await?;
+        if used { Ok(()) } else { Err(Refused::DeadToken) }
     }
 
     /// Somebody showed a wrong secret under a token's name.

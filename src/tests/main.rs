@@ -8,6 +8,7 @@ mod bad_input;
 mod certificates;
 mod chat;
 mod cli;
+mod cmp;
 mod conformance;
 mod console;
 mod demo;

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::store::CertificateState;
 
 #[tokio::test]
 async fn a_certificate_carries_the_names_of_the_directory_and_openssl_accepts_it() {

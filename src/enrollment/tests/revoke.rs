@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::{Bell, Hello, Live};
+use crate::mqtt::Reason;
 use crate::mqtt::Version;
 
 /// A live session on a certificate; gives the bell by which it hears of its end.

@@ -1,0 +1,322 @@
+//! CMP over HTTP (RFC 9810 in the profile of RFC 9483, RFC 9811): one message in, one message out.
+//!
+//! Whoever comes proves himself first: by a MAC under the secret of a one-time token, which the message names, or by a
+//! signature with a certificate of this house. Then it is read what he wants, which ends in the same decisions as any
+//! other front, and the answer is protected as the request was.
+
+mod proof;
+mod transaction;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use ca::cmp::{
+    Answer, Body, Confirmation, Enrolment, FailureInfo, Grant, Information, Objection, Protection, Question,
+    Request, Responder, Signer, Withdrawal,
+};
+use chancery_ca as ca;
+
+use crate::enrollment::material::Material;
+use crate::enrollment::own::Own;
+use crate::enrollment::{Enrolled, Enrollment, Failure, Refused, StatusRefused};
+use crate::id::random;
+use crate::principal::Principal;
+use crate::time::{self, Timestamp};
+use proof::Known;
+pub(in crate::enrollment) use transaction::Transactions;
+
+/// What the craft reads of a message, and a little more, so that the craft says what is wrong.
+const BODY: usize = 20 * 1024;
+const KIND: &str = "application/pkixcmp";
+const FRONT: &str = "cmp";
+
+pub(super) fn routes() -> Router<Enrollment> {
+    Router::new()
+        .route("/.well-known/cmp", post(plain))
+        .route("/.well-known/cmp/p/{profile}", post(profiled))
+        .layer(DefaultBodyLimit::max(BODY))
+}
+
+async fn plain(State(enrollment): State<Enrollment>, headers: HeaderMap, body: Bytes) -> Response {
+    posted(&enrollment, &headers, &body, None).await
+}
+
+/// The profile by its name in the path (RFC 9811 §3.4).
+async fn profiled(
+    State(enrollment): State<Enrollment>,
+    Path(profile): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    posted(&enrollment, &headers, &body, Some(profile)).await
+}
+
+async fn posted(
+    enrollment: &Enrollment,
+    headers: &HeaderMap,
+    body: &[u8],
+    profile: Option<String>,
+) -> Response {
+    if headers.get(CONTENT_TYPE).is_none_or(|kind| !kind.as_bytes().eq_ignore_ascii_case(KIND.as_bytes())) {
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send Content-Type: {KIND}\n")).into_response();
+    }
+    match enrollment.cmp(body, profile, time::now()).await {
+        Ok(reply) => ([(CONTENT_TYPE, KIND)], reply).into_response(),
+        Err(failure) => {
+            tracing::error!(front = FRONT, error = %failure, "a message could not be answered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// What is answered, with what the answer borrows from.
+enum Decision {
+    Issued(Enrolment, Enrolled),
+    Declined(Enrolment, Objection),
+    Withdrawn(Result<(), Objection>),
+    Confirmed,
+    Told(Vec<Question>),
+}
+
+impl Enrollment {
+    /// One exchange: read the envelope, prove the sender, read the body, decide, answer as it came.
+    async fn cmp(&self, bytes: &[u8], profile: Option<String>, now: Timestamp) -> Result<Vec<u8>, Failure> {
+        let nonce = random::<16>();
+        let issuing = self.authority.public().issuing();
+        let request = match Request::parse(bytes) {
+            Ok(request) => request,
+            Err(rejected) => {
+                self.objected(&Principal::Guest, &rejected.objection, now).await;
+                let responder = Responder { authority: issuing, signer: None };
+                return Ok(responder.reject(&rejected, nonce, now.to_offset())?);
+            }
+        };
+        let (known, decision) = match self.prove(&request, now).await {
+            Ok(known) => {
+                let decision = self.answer(&request, &known, profile, nonce, now).await;
+                (Some(known), decision)
+            }
+            Err(objection) => {
+                self.objected(&Principal::Guest, &objection, now).await;
+                (None, Err(objection))
+            }
+        };
+        self.reply(&request, known.as_ref(), decision, nonce, now).await
+    }
+
+    async fn answer(
+        &self,
+        request: &Request,
+        known: &Known,
+        profile: Option<String>,
+        nonce: [u8; 16],
+        now: Timestamp,
+    ) -> Result<Decision, Objection> {
+        let read = match request.body() {
+            Ok(body) => body,
+            Err(objection) => {
+                self.objected(&self.principal_of(known), &objection, now).await;
+                return Err(objection);
+            }
+        };
+        match read {
+            Body::Enrol(enrolment) => {
+                let profile = profile.or_else(|| request.header().profile.clone());
+                Ok(self.enrol(request, known, *enrolment, profile, nonce, now).await)
+            }
+            Body::Withdraw(withdrawal) => {
+                Ok(Decision::Withdrawn(self.withdraw(known, &withdrawal, now).await))
+            }
+            Body::Confirm(confirmation) => self.confirm(request, &confirmation, now).await,
+            Body::Ask(questions) => Ok(Decision::Told(questions)),
+            Body::Poll(_) => {
+                Err(Objection::new(FailureInfo::BadRequest, "nothing of this transaction is waited for"))
+            }
+            Body::Error(_) => {
+                self.transactions.end(&request.header().transaction);
+                Ok(Decision::Confirmed)
+            }
+        }
+    }
+
+    /// ir, cr, kur, p10cr.
+    async fn enrol(
+        &self,
+        request: &Request,
+        known: &Known,
+        enrolment: Enrolment,
+        profile: Option<String>,
+        nonce: [u8; 16],
+        now: Timestamp,
+    ) -> Decision {
+        let transaction = &request.header().transaction;
+        if !self.transactions.begin(transaction, now) {
+            let again = Objection::new(FailureInfo::TransactionIdInUse, "this transaction was begun before");
+            return Decision::Declined(enrolment, again);
+        }
+        let (profile, material) = (profile.as_deref(), Material::Requested(enrolment.csr.clone()));
+        let material = self.replaces(known, &enrolment).map(|()| material);
+        let enrolled = match known {
+            Known::Token { alive, .. } => self.by_token(FRONT, alive, profile, material, now).await,
+            Known::Holder(presented) => self.by_certificate(FRONT, presented, profile, material, now).await,
+            Known::Nobody | Known::Again { .. } => Err(Refused::DeadToken),
+        };
+        match enrolled {
+            Ok(enrolled) => {
+                if request.header().implicit_confirm {
+                    self.transactions.end(transaction);
+                } else {
+                    self.transactions.issued(transaction, known, &enrolled.serial, nonce);
+                }
+                Decision::Issued(enrolment, enrolled)
+            }
+            Err(refused) => {
+                self.transactions.end(transaction);
+                Decision::Declined(enrolment, objection(&refused))
+            }
+        }
+    }
+
+    /// A key update by signature is about the signer's certificate and no other (RFC 9483 §4.1.3).
+    fn replaces(&self, known: &Known, enrolment: &Enrolment) -> Result<(), Refused> {
+        match (known, enrolment.replaces.as_ref()) {
+            (Known::Holder(presented), Some(old)) => {
+                let same = old.serial().is_some_and(|serial| serial.to_string() == presented.serial);
+                if same { Ok(()) } else { Err(StatusRefused::WrongAccount.into()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// rr: of one's own certificates, by a token or with one of them.
+    async fn withdraw(&self, known: &Known, wanted: &Withdrawal, now: Timestamp) -> Result<(), Objection> {
+        let unknown = || Objection::new(FailureInfo::BadCertId, "there is no such certificate in the ledger");
+        let ours = wanted.certificate.is_of(self.authority.public().issuing());
+        let serial = wanted.certificate.serial().filter(|_| ours).ok_or_else(unknown)?.to_string();
+        let who = self.principal_of(known);
+        let done = async {
+            let line = self.show(&serial).await?.ok_or_else(|| Refused::NoCertificate(serial.clone()))?;
+            if let (Known::Token { alive, .. }, true) = (known, line.account == known.account()) {
+                self.spend(alive, now).await?;
+            }
+            self.revoke(&who, &serial, wanted.reason.name(), now).await
+        };
+        done.await.map(drop).map_err(|refused| objection(&refused))
+    }
+
+    /// certConf: the client has its certificate; one that it will not have is taken back (RFC 9810 §5.3.18).
+    async fn confirm(
+        &self,
+        request: &Request,
+        confirmation: &Confirmation,
+        now: Timestamp,
+    ) -> Result<Decision, Objection> {
+        let header = request.header();
+        let serial = self.transactions.awaited(&header.transaction, header.repeated_nonce.as_deref(), now)?;
+        let line = self.show(&serial).await.map_err(|error| objection(&error.into()))?;
+        let der = line.as_ref().and_then(|line| line.der.as_deref()).unwrap_or_default();
+        if !ca::Certificate::parse(der).is_ok_and(|certificate| confirmation.is_of(&certificate)) {
+            return Err(Objection::new(
+                FailureInfo::BadCertId,
+                "it is not the certificate of this transaction",
+            ));
+        }
+        self.transactions.end(&header.transaction);
+        if !confirmation.accepted {
+            let done =
+                self.revoke(&Principal::System, &serial, ca::Reason::CessationOfOperation.name(), now).await;
+            done.map_err(|refused| objection(&refused))?;
+        }
+        Ok(Decision::Confirmed)
+    }
+
+    async fn reply(
+        &self,
+        request: &Request,
+        known: Option<&Known>,
+        decision: Result<Decision, Objection>,
+        nonce: [u8; 16],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, Failure> {
+        let public = self.authority.public();
+        let chain = public.chain_der();
+        let own = match request.protection() {
+            Protection::Signature(_) => Some(self.cmp_signer(now).await?),
+            Protection::Mac(_) | Protection::None => None,
+        };
+        let signer =
+            own.as_ref().map(|own| Signer { certificate: &own.certificate, key: &own.key, chain: &chain });
+        let responder = Responder { authority: public.issuing(), signer };
+        let certificate;
+        let answer = match decision {
+            Ok(Decision::Issued(enrolment, enrolled)) => {
+                certificate = ca::Certificate::from_pem(&enrolled.certificate_pem)?;
+                let by_secret = matches!(request.protection(), Protection::Mac(_));
+                Answer::Issued(Grant {
+                    order: enrolment.order,
+                    certificate: certificate.der(),
+                    chain: &chain,
+                    anchor: chain.last().copied().filter(|_| by_secret),
+                    implicit_confirm: request.header().implicit_confirm,
+                })
+            }
+            Ok(Decision::Declined(enrolment, objection)) => Answer::Declined(enrolment.order, objection),
+            Ok(Decision::Withdrawn(Ok(()))) => Answer::Withdrawn,
+            Ok(Decision::Withdrawn(Err(objection))) => Answer::NotWithdrawn(objection),
+            Ok(Decision::Confirmed) => Answer::Confirmed,
+            Ok(Decision::Told(questions)) => {
+                Answer::Told(questions.iter().filter_map(|question| tell(question, &chain)).collect())
+            }
+            Err(objection) => Answer::Error(objection),
+        };
+        let secret = known.and_then(Known::secret);
+        Ok(responder.reply(request, secret.map(str::as_bytes), &answer, nonce, now.to_offset())?)
+    }
+
+    /// Who signs answers to signed requests; not the CA's key, which would sign what a stranger has a say in.
+    async fn cmp_signer(&self, now: Timestamp) -> Result<Own, Failure> {
+        let subject = ca::Subject { common_name: "CMP signer".into(), ..ca::Subject::default() };
+        let _one = self.transactions.signer.lock().await;
+        self.own("cmp", ca::Profile::CmpSigner, subject, now).await
+    }
+
+    /// A message that was refused before anything was decided is audited as a refusal too.
+    async fn objected(&self, who: &Principal, objection: &Objection, now: Timestamp) {
+        let refused = Err::<(), _>(Refused::Message(objection.text.clone()));
+        let _ = self.audited(who, "certificate.enroll", FRONT, refused, now).await;
+    }
+}
+
+fn tell(question: &Question, chain: &[&[u8]]) -> Option<Information> {
+    match question {
+        Question::CaCerts => Information::ca_certs(chain).ok(),
+        Question::SignKeyPairTypes => Information::sign_key_pair_types().ok(),
+        other => Information::nothing(other),
+    }
+}
+
+/// A refusal in the words of PKIFailureInfo (RFC 9810 §5.2.3).
+fn objection(refused: &Refused) -> Objection {
+    let info = match refused {
+        Refused::Request(refusal) => return refusal.clone().into(),
+        Refused::ForeignName { .. }
+        | Refused::Names(_)
+        | Refused::Grant { .. }
+        | Refused::OtherProfile { .. } => FailureInfo::BadCertTemplate,
+        Refused::KeyTaken | Refused::KeyRevoked => FailureInfo::BadCertTemplate,
+        Refused::DeadToken => FailureInfo::BadMessageCheck,
+        Refused::Status(StatusRefused::Revoked) | Refused::AlreadyRevoked(_) => FailureInfo::CertRevoked,
+        Refused::Status(_) => FailureInfo::SignerNotTrusted,
+        Refused::NoCertificate(_) => FailureInfo::BadCertId,
+        Refused::NotAllowed(_) | Refused::NoAccount(_) | Refused::Gone | Refused::Disabled { .. } => {
+            FailureInfo::NotAuthorized
+        }
+        Refused::Failed(_) => FailureInfo::SystemFailure,
+        Refused::Password(_) | Refused::Word(_) | Refused::Message(_) => FailureInfo::BadRequest,
+    };
+    Objection::new(info, super::told(refused, FRONT))
+}

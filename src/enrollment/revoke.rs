@@ -1,0 +1,97 @@
+//! Taking back: the ledger first, then whoever relies on it.
+
+use chancery_ca as ca;
+use serde_json::json;
+
+use super::rules::{Act, authorize};
+use super::{Enrollment, Refused, canonical, status};
+use crate::audit::Deed;
+use crate::id::AccountId;
+use crate::mqtt::Reason;
+use crate::principal::Principal;
+use crate::store::{Certificate, CertificateState, StoreError, Tx};
+use crate::time::Timestamp;
+
+impl Enrollment {
+    /// Takes a certificate back: ledger and audit in one unit of work, then the handshakes, the live sessions and the
+    /// list. Says how many sessions ended.
+    pub(crate) async fn revoke(
+        &self,
+        who: &Principal,
+        serial: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<usize, Refused> {
+        let serial = canonical(serial)?;
+        let reason: ca::Reason = reason.parse().map_err(Refused::Word)?;
+        let line = self.show(&serial).await?.ok_or_else(|| Refused::NoCertificate(serial.clone()))?;
+        let outcome = authorize(who, Act::TakeBack(line.account));
+        self.audited(who, "certificate.revoke", &serial, outcome, now).await?;
+
+        let actor = who.clone();
+        let take_back = move |tx: &mut Tx| match take_back(tx, &actor, &line, reason, now)? {
+            true => Ok(vec![line.serial]),
+            false => Err(Refused::AlreadyRevoked(line.serial)),
+        };
+        let gone = self.store.write(take_back).await?;
+        Ok(self.cut_off(&gone, reason, now).await)
+    }
+
+    /// Takes back whatever still stands of an account: somebody leaves. Says how many sessions ended.
+    pub(crate) async fn revoke_account(
+        &self,
+        who: &Principal,
+        account: AccountId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<usize, Refused> {
+        let reason: ca::Reason = reason.parse().map_err(Refused::Word)?;
+        let outcome = authorize(who, Act::TakeBack(Some(account)));
+        self.audited(who, "certificate.revoke", &account.to_string(), outcome, now).await?;
+
+        let actor = who.clone();
+        let take_all_back = move |tx: &mut Tx| -> Result<Vec<String>, StoreError> {
+            let mut gone = Vec::new();
+            for line in tx.certificates(Some(account), i64::MAX)? {
+                if line.not_after > now && take_back(tx, &actor, &line, reason, now)? {
+                    gone.push(line.serial);
+                }
+            }
+            Ok(gone)
+        };
+        let gone = self.store.write(take_all_back).await?;
+        Ok(if gone.is_empty() { 0 } else { self.cut_off(&gone, reason, now).await })
+    }
+
+    /// The ledger has committed. Handshakes first, so that nobody who is cut off comes back; then the sessions, whose
+    /// end must not wait for a signature; then the list, for the others.
+    async fn cut_off(&self, serials: &[String], reason: ca::Reason, now: Timestamp) -> usize {
+        self.revoked.add(serials, status::Gone { at: now, reason });
+        self.desk.forget(serials);
+        let shown = |serial: &Option<String>| serial.as_ref().is_some_and(|serial| serials.contains(serial));
+        let ended = self.broker.end(Reason::AdministrativeAction, |session| {
+            session.live(|live| shown(&live.serial)).unwrap_or(false)
+        });
+        tracing::info!(certificates = serials.len(), sessions = ended, "certificates were revoked");
+        if let Err(error) = self.lists.follow(now).await {
+            tracing::error!(%error, "the CRL could not follow a revocation; it is tried again");
+        }
+        ended
+    }
+}
+
+/// `false` when it was revoked before.
+fn take_back(
+    tx: &mut Tx,
+    who: &Principal,
+    line: &Certificate,
+    reason: ca::Reason,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if line.state == CertificateState::Revoked || !tx.revoke_certificate(&line.serial, reason.name(), now)? {
+        return Ok(false);
+    }
+    let facts = json!({ "serial": line.serial, "reason": reason.name(), "account": line.name });
+    tx.remember(Deed::new(who, "certificate.revoke", &line.serial).with(facts), now)?;
+    Ok(true)
+}

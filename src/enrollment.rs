@@ -69,6 +69,7 @@ pub(crate) struct Enrollment {
     mint: Arc<token::Mint>,
     desk: Arc<ocsp::Desk>,
     transactions: Arc<front::Transactions>,
+    nonces: Arc<front::Nonces>,
     cfg: Arc<Config>,
     state: Arc<Path>,
 }
@@ -143,6 +144,7 @@ impl Enrollment {
             mint: Arc::new(token::Mint::open(place.state)?),
             desk: Arc::default(),
             transactions: Arc::default(),
+            nonces: Arc::default(),
             cfg: Arc::new(cfg),
             state: place.state.into(),
         })
@@ -268,7 +270,7 @@ impl Enrollment {
             who,
             match ground {
                 Ground::Standing => Act::Certify(account, &grant),
-                Ground::Token(_) | Ground::Certificate(_) => Act::Granted(account),
+                Ground::Token(_) | Ground::Certificate(_) | Ground::Client(_) => Act::Granted(account),
             },
         )?;
         let (material, subject, profile) = (material?, grant.subject(account), grant.profile());

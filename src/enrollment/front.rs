@@ -1,6 +1,7 @@
 //! Fronts: the protocols by which devices ask for certificates, over HTTP. A front translates; who may have what is
 //! decided in one place, behind all of them.
 
+mod acme;
 mod cmp;
 mod est;
 mod ocsp;
@@ -8,6 +9,7 @@ mod ocsp;
 use axum::Router;
 
 use super::{Enrollment, Presented, Refused};
+pub(super) use acme::Nonces;
 pub(super) use cmp::Transactions;
 
 /// The client certificate of the connection, as the door found it.
@@ -16,7 +18,7 @@ pub(crate) struct Shown(pub(crate) Option<Presented>);
 
 /// What devices may ask over HTTPS.
 pub(crate) fn router(enrollment: Enrollment) -> Router {
-    Router::new().merge(est::routes()).merge(cmp::routes()).with_state(enrollment)
+    Router::new().merge(est::routes()).merge(cmp::routes()).merge(acme::routes()).with_state(enrollment)
 }
 
 /// What everybody may ask over plain HTTP: whoever checks a certificate must not need one to do so.

@@ -13,6 +13,8 @@ pub(super) enum Ground {
     Token([u8; 32]),
     /// A certificate of the same account.
     Certificate(Presented),
+    /// A client of ACME, by its id, that was bound to a token.
+    Client(String),
 }
 
 impl Ground {
@@ -22,6 +24,7 @@ impl Ground {
             Ground::Standing => "standing".into(),
             Ground::Token(_) => "token".into(),
             Ground::Certificate(shown) => format!("certificate {}", shown.serial),
+            Ground::Client(id) => format!("client {id}"),
         }
     }
 
@@ -31,6 +34,10 @@ impl Ground {
             Ground::Standing => Ok(()),
             Ground::Token(hash) if tx.use_token(hash, now)? => Ok(()),
             Ground::Token(_) => Err(Refused::DeadToken),
+            Ground::Client(id) => match tx.acme_account(id)? {
+                Some(client) if !client.deactivated => Ok(()),
+                _ => Err(Refused::DeadToken),
+            },
             Ground::Certificate(shown) => {
                 Ok(status::judge(tx.certificate(&shown.serial)?.as_ref(), shown, now)?)
             }

@@ -6,6 +6,7 @@
 //! other). One file per noun; functions are domain verbs. Reads are methods of [`View`], writes of [`Tx`].
 
 mod account;
+mod acme;
 mod admin;
 mod audit;
 mod certificate;
@@ -32,6 +33,7 @@ use diesel::SqliteConnection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub(crate) use account::{Account, AccountDraft, Source};
+pub(crate) use acme::{AcmeAccount, AcmeOrder, AcmeOrderState};
 pub(crate) use admin::{ConsoleSession, Link};
 pub(crate) use certificate::{Certificate, CertificateState, LedgerFilter, NewCertificate, Standing};
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};

@@ -30,6 +30,14 @@ table! { token (hash) {
     hash -> Binary, account -> Binary, profile -> Text, expires_at -> BigInt, used_at -> Nullable<BigInt>,
     id -> Nullable<Text>, names -> Text, misses -> Integer,
 } }
+table! { acme_account (id) {
+    id -> Text, thumbprint -> Text, key -> Text, account -> Binary, profile -> Text, names -> Text, contact -> Text,
+    deactivated -> Bool, created_at -> BigInt,
+} }
+table! { acme_order (id) {
+    id -> Text, acme_account -> Text, identifiers -> Text, state -> Text, replaces -> Nullable<Text>,
+    serial -> Nullable<Text>, expires_at -> BigInt,
+} }
 table! { envelope (id) {
     id -> Binary, account -> Binary, recipient -> Text, route -> Text, state -> Text, waiting -> BigInt, attempts -> Integer, next_at -> BigInt,
     lease_until -> Nullable<BigInt>, detail -> Nullable<Text>, created_at -> BigInt,

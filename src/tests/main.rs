@@ -3,6 +3,7 @@
 //! Each test has a [`town::Town`] of its own: the real daemon with the real neighbours it needs, on free loopback
 //! ports and in a temporary folder. `tidy` looks at the source instead: the rules of the house as tests.
 
+mod acme;
 mod audit;
 mod bad_input;
 mod certificates;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Problem, ProblemType, problem::Subproblem};
 use crate::{
-    Name,
+    Name, Subject,
     names::{host_form, mail_form, readable, same_mail},
 };
 
@@ -50,12 +50,27 @@ impl Identifier {
         }
     }
 
+    /// Whether a certificate for the subject carries it; a permanent identifier may be a device, or whoever is meant by
+    /// common name or URI.
+    pub fn is_of(&self, subject: &Subject) -> bool {
+        match self {
+            Identifier::Dns(host) => subject.carries(&Name::Dns(host.clone())),
+            Identifier::Ip(address) => subject.carries(&Name::Ip(*address)),
+            Identifier::Email(mail) => subject.carries(&Name::Mail(mail.clone())),
+            Identifier::PermanentIdentifier(text) => {
+                [Name::Device(text.clone()), Name::Uri(text.clone())].iter().any(|name| subject.carries(name))
+                    || subject.common_name == *text
+            }
+        }
+    }
+
     /// Whether a certificate request asks for this one by the name.
     pub(super) fn is(&self, name: &Name) -> bool {
         match (self, name) {
             (Identifier::Dns(own), Name::Dns(name)) => own.eq_ignore_ascii_case(name),
             (Identifier::Ip(own), Name::Ip(name)) => own == name,
             (Identifier::Email(own), Name::Mail(name)) => same_mail(own, name),
+            (Identifier::PermanentIdentifier(own), Name::Device(name) | Name::Uri(name)) => own == name,
             // Common tools repeat one of the names in CN (RFC 8555 §7.4 lets it stand there).
             (Identifier::Dns(own), Name::CommonName(name)) => own.eq_ignore_ascii_case(name),
             (own, Name::CommonName(name)) => own.value() == *name,

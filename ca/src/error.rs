@@ -95,6 +95,9 @@ pub enum Failure {
     /// The PKCS#12 archive cannot be made from these parts.
     #[error("the PKCS#12 archive cannot be made: {0}")]
     Pkcs12(&'static str),
+    /// What the log kept does not fit together.
+    #[error("the records of the log cannot be used: {0}")]
+    Log(&'static str),
     /// Building or signing failed.
     #[error("signing failed: {0}")]
     Signing(#[from] rcgen::Error),

@@ -23,6 +23,9 @@
 //! **Asking over CMP.** [`cmp`] is how devices ask over the network: it reads their messages into the same [`Csr`], and
 //! writes the replies.
 //!
+//! **Owning up.** [`log`] is an append-only Merkle tree over what was issued (RFC 9162 §2.1): the authority signs how
+//! large it is, and proves to anybody that a certificate is in it.
+//!
 //! What it refuses is a [`Refusal`], what breaks is a [`Failure`]. It keeps no state, reads no clock and opens no
 //! socket: the ledger, the time and the publishing are the caller's.
 
@@ -37,6 +40,7 @@ mod error;
 mod founding;
 mod issuing;
 mod key;
+pub mod log;
 mod names;
 mod ocsp;
 mod pem;

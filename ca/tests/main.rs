@@ -1,11 +1,12 @@
-//! What the authority signs, read and judged by others: the `openssl` command, rustls and mosquitto; and what ACME
-//! and CMP clients sign, judged by the authority.
+//! What the authority signs, read and judged by others: the `openssl` command, rustls and mosquitto; what ACME and CMP
+//! clients sign, judged by the authority; what its log proves.
 
 mod acme;
 mod cmp;
 mod desk;
 mod handshake;
 mod hostile;
+mod log;
 mod messages;
 mod mosquitto;
 mod ocsp;

@@ -44,6 +44,7 @@ chromium                    chromium          chromium
 chromedriver                chromium-driver   chromedriver
 openssl                     openssl           openssl
 curl                        curl              curl
+softhsm2-util               softhsm2          softhsm
 pki                         strongswan-pki    strongswan
 /usr/lib/ipsec/plugins/libstrongswan-openssl.so libstrongswan-standard-plugins strongswan
 /usr/lib/ipsec/plugins/libstrongswan-curl.so libstrongswan-extra-plugins strongswan

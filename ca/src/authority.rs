@@ -6,7 +6,7 @@ use rcgen::{CrlDistributionPoint, CustomExtension, Issuer, PublicKeyData};
 use time::OffsetDateTime;
 
 use crate::{
-    Certificate, Failure, KeyPair, Revoked,
+    AuthorityKey, Certificate, Failure, Revoked,
     certificate::{borrowed, parse_x509},
     der,
     revocation::sign_crl,
@@ -26,7 +26,9 @@ pub struct Urls {
 
 /// An authority that can sign. Share it behind an `Arc`; it holds the CA key for as long as it lives.
 pub struct Authority {
-    pub(crate) issuer: Issuer<'static, KeyPair>,
+    pub(crate) issuer: Issuer<'static, AuthorityKey>,
+    /// The issuer's own, which it does not show again.
+    pub(crate) key: AuthorityKey,
     pub(crate) urls: Urls,
     key_id: String,
     issuing: Certificate,
@@ -41,10 +43,11 @@ impl Authority {
     /// and key in the place of the issuing CA's, the authority can renew the root's CRL.
     pub fn open(
         issuing_pem: &str,
-        issuing_key: KeyPair,
+        issuing_key: impl Into<AuthorityKey>,
         root_pem: &str,
         urls: Urls,
     ) -> Result<Authority, Failure> {
+        let key = issuing_key.into();
         let (issuing, root) = (Certificate::from_pem(issuing_pem)?, Certificate::from_pem(root_pem)?);
         if !issuing.is_authority || !root.is_authority {
             return Err(Failure::Authority("a certificate does not sign certificates"));
@@ -55,16 +58,16 @@ impl Authority {
         if !issuing.is_signed_by(&root)? {
             return Err(Failure::Authority("the issuing CA is not signed by the root"));
         }
-        if parse_x509(issuing.der())?.public_key().raw != issuing_key.subject_public_key_info() {
+        if parse_x509(issuing.der())?.public_key().raw != key.subject_public_key_info() {
             return Err(Failure::Authority("the key is not the issuing CA's"));
         }
         let key_id =
             issuing.key_id.clone().ok_or(Failure::Authority("the issuing CA has no key identifier"))?;
-        let issuer = Issuer::from_ca_cert_der(&borrowed(issuing.der()), issuing_key)?;
+        let issuer = Issuer::from_ca_cert_der(&borrowed(issuing.der()), key.clone())?;
         // A bad URL shows at start, not at the first certificate.
         urls.distribution_points(&key_id)?;
         urls.authority_information(&key_id)?;
-        Ok(Authority { issuer, urls, key_id, issuing, root })
+        Ok(Authority { issuer, key, urls, key_id, issuing, root })
     }
 
     /// Signs the complete list of revoked certificates, in DER. `number` grows with each list; `next_update` is when
@@ -82,7 +85,8 @@ impl Authority {
         if !self.issuing.is_valid_at(now) {
             return Err(Failure::Validity("the issuing certificate is not valid at this time"));
         }
-        sign_crl(&self.issuer, &self.issuing, revoked, number, now, next_update)
+        let signed = sign_crl(&self.issuer, &self.issuing, revoked, number, now, next_update);
+        signed.map_err(|why| self.key.explain(why))
     }
 
     /// Whether the certificate bears this issuing CA's name and signature. Whether it still stands is for the ledger.

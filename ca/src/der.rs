@@ -53,10 +53,15 @@ pub(crate) fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 /// A non-negative INTEGER.
 pub(crate) fn integer(number: u32) -> Vec<u8> {
-    let bytes = number.to_be_bytes();
-    let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(3);
-    let sign: &[u8] = if bytes[first] & 0x80 == 0 { &[] } else { &[0] };
-    value(INTEGER, &[sign, &bytes[first..]])
+    unsigned(&number.to_be_bytes())
+}
+
+/// A non-negative INTEGER from its big-endian bytes, however many zeros they begin with.
+pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
+    let significant = bytes.iter().position(|byte| *byte != 0).map_or(&bytes[..0], |first| &bytes[first..]);
+    // The highest bit is the sign (X.690 §8.3.3), and zero needs a byte too.
+    let sign: &[u8] = if significant.first().is_some_and(|byte| *byte < 0x80) { &[] } else { &[0] };
+    value(INTEGER, &[sign, significant])
 }
 
 #[cfg(test)]
@@ -77,5 +82,7 @@ mod tests {
         assert_eq!(integer(1), [2, 1, 1]);
         assert_eq!(integer(128), [2, 2, 0, 128]);
         assert_eq!(integer(16384), [2, 2, 0x40, 0]);
+        assert_eq!(unsigned(&[0, 0, 0x80, 7]), [2, 3, 0, 0x80, 7]);
+        assert_eq!(unsigned(&[0, 0x7F]), [2, 1, 0x7F]);
     }
 }

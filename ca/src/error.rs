@@ -1,6 +1,6 @@
 //! The two kinds of "no": a refusal answers the one who asked, a failure is the machine's own trouble.
 
-use crate::{Name, Profile};
+use crate::{Name, Profile, TokenFailure};
 
 /// Why something brought from outside is not accepted. The text is fit to be shown to whoever brought it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +101,9 @@ pub enum Failure {
     /// Building or signing failed.
     #[error("signing failed: {0}")]
     Signing(#[from] rcgen::Error),
+    /// A hardware token, or the key in it, cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenFailure),
     /// A value cannot be written in DER.
     #[error("writing DER failed: {0}")]
     Der(#[from] der::Error),

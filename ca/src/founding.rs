@@ -1,12 +1,13 @@
 //! Founding: how an authority comes into being. A root that can go offline, and an issuing CA that works.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose, SerialNumber,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose,
+    PublicKeyData, SerialNumber, SigningKey,
 };
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Authority, Certificate, Failure, KeyKind, KeyPair, Serial, Subject, Urls,
+    Authority, AuthorityKey, Certificate, Failure, KeyKind, KeyPair, Serial, Subject, Urls,
     certificate::borrowed,
     issuing::{BACKDATE, later},
     profile::CMC_CA,
@@ -20,6 +21,18 @@ pub struct Organization {
     pub name: String,
     /// The domain that both common names begin with, at most 53 characters.
     pub domain: String,
+}
+
+/// What the root signs when an authority comes into being.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Charter {
+    /// The root certificate: 20 years, path length 1.
+    pub root_cert_pem: String,
+    /// The root's first CRL: DER, empty, number 1, good for one year.
+    pub root_crl: Vec<u8>,
+    /// The issuing certificate: 5 years, path length 0.
+    pub issuing_cert_pem: String,
 }
 
 /// A new authority: two certificates and their keys. The root's key is needed again only to sign another issuing
@@ -52,18 +65,41 @@ impl Authority {
         kind: KeyKind,
         now: OffsetDateTime,
     ) -> Result<Founded, Failure> {
-        let root_key = KeyPair::generate(kind)?;
-        let root = Certificate::parse(root(organization, now)?.self_signed(&root_key)?.der())?;
-        let root_id = root.key_id.as_deref().ok_or(Failure::Authority("the root has no key identifier"))?;
-        let issuer = Issuer::from_ca_cert_der(&borrowed(root.der()), &root_key)?;
-
-        let issuing_key = KeyPair::generate(kind)?;
-        let issuing = issuing(organization, urls, root_id, now)?.signed_by(&issuing_key, &issuer)?;
-        let issuing_cert_pem = Certificate::parse(issuing.der())?.to_pem();
-
-        let root_crl = sign_crl(&issuer, &root, &[], 1, now, later(now, Duration::days(365))?)?;
-        Ok(Founded { root_cert_pem: root.to_pem(), root_key, root_crl, issuing_cert_pem, issuing_key })
+        let (root_key, issuing_key) = (KeyPair::generate(kind)?, KeyPair::generate(kind)?);
+        let Charter { root_cert_pem, root_crl, issuing_cert_pem } =
+            charter(organization, urls, &root_key, &issuing_key, now)?;
+        Ok(Founded { root_cert_pem, root_key, root_crl, issuing_cert_pem, issuing_key })
     }
+
+    /// The same for keys that are there already, such as ones that were made in a token. The root's key signs, of the
+    /// issuing CA's only the public half is used.
+    pub fn charter(
+        organization: &Organization,
+        urls: &Urls,
+        root_key: &AuthorityKey,
+        issuing_key: &AuthorityKey,
+        now: OffsetDateTime,
+    ) -> Result<Charter, Failure> {
+        charter(organization, urls, root_key, issuing_key, now).map_err(|why| root_key.explain(why))
+    }
+}
+
+fn charter(
+    organization: &Organization,
+    urls: &Urls,
+    root_key: &impl SigningKey,
+    issuing_key: &impl PublicKeyData,
+    now: OffsetDateTime,
+) -> Result<Charter, Failure> {
+    let root = Certificate::parse(root(organization, now)?.self_signed(root_key)?.der())?;
+    let root_id = root.key_id.as_deref().ok_or(Failure::Authority("the root has no key identifier"))?;
+    let issuer = Issuer::from_ca_cert_der(&borrowed(root.der()), root_key)?;
+
+    let issuing = issuing(organization, urls, root_id, now)?.signed_by(issuing_key, &issuer)?;
+    let issuing_cert_pem = Certificate::parse(issuing.der())?.to_pem();
+
+    let root_crl = sign_crl(&issuer, &root, &[], 1, now, later(now, Duration::days(365))?)?;
+    Ok(Charter { root_cert_pem: root.to_pem(), root_crl, issuing_cert_pem })
 }
 
 fn root(organization: &Organization, now: OffsetDateTime) -> Result<CertificateParams, Failure> {

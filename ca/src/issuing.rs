@@ -60,7 +60,8 @@ impl Authority {
         }
         params.serial_number = Some(SerialNumber::from(serial.as_bytes().to_vec()));
 
-        let signed = params.signed_by(&key.parts, &self.issuer)?;
+        let signed = params.signed_by(&key.parts, &self.issuer);
+        let signed = signed.map_err(|why| self.key.explain(why.into()))?;
         let certificate = Certificate::parse(signed.der())?;
         self.compare(&certificate, key, subject, serial, &params, names.len())?;
         Ok(Issued {

@@ -118,7 +118,7 @@ impl KeyPair {
 }
 
 impl KeyKind {
-    fn algorithm(self) -> &'static SignatureAlgorithm {
+    pub(crate) fn algorithm(self) -> &'static SignatureAlgorithm {
         match self {
             KeyKind::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
             KeyKind::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,

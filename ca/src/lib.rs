@@ -2,7 +2,8 @@
 //! and answers for them.
 //!
 //! **Founding.** [`Authority::found`] makes a root and an issuing CA from an [`Organization`]; the answer is a
-//! [`Founded`]. Keys are [`KeyPair`]s, sealed with a passphrase at rest.
+//! [`Founded`]. Keys are [`KeyPair`]s, sealed with a passphrase at rest. An [`AuthorityKey`] may as well be a
+//! [`TokenKey`], which lives in a hardware [`Token`]: with two of those, [`Authority::charter`] makes a [`Charter`].
 //!
 //! **Asking.** A [`Csr`] brings a [`PublicKey`] and the proof that its owner holds the private half. The [`Name`]s
 //! that it asks for are a filter only: [`check_request`] refuses foreign ones, and what goes into the certificate
@@ -31,6 +32,7 @@
 
 pub mod acme;
 mod authority;
+mod authority_key;
 mod certificate;
 pub mod cmp;
 mod csr;
@@ -44,6 +46,7 @@ pub mod log;
 mod names;
 mod ocsp;
 mod pem;
+mod pkcs11;
 mod pkcs12;
 mod pkcs7;
 mod profile;
@@ -52,16 +55,18 @@ mod revocation;
 mod serial;
 
 pub use authority::{Authority, Urls};
+pub use authority_key::AuthorityKey;
 pub use certificate::Certificate;
 pub use csr::{Csr, check_request};
 pub use csr_attributes::csr_attributes;
 pub use error::{Failure, Refusal};
-pub use founding::{Founded, Organization};
+pub use founding::{Charter, Founded, Organization};
 pub use issuing::Issued;
 pub use key::{KeyKind, KeyPair};
 pub use names::{Name, Subject};
 pub use ocsp::{CertId, OcspRefusal, OcspRequest, OcspStatus, Responder};
 pub use pkcs7::certs_only;
+pub use pkcs11::{Token, TokenFailure, TokenKey};
 pub use pkcs12::{Flavor, pkcs12};
 pub use profile::Profile;
 pub use public_key::PublicKey;

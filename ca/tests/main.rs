@@ -1,5 +1,5 @@
-//! What the authority signs, read and judged by others: the `openssl` command, rustls and mosquitto; what ACME and CMP
-//! clients sign, judged by the authority; what its log proves.
+//! What the authority signs, with keys in memory or in a token, read and judged by others: the `openssl` command,
+//! rustls and mosquitto; what ACME and CMP clients sign, judged by the authority; what its log proves.
 
 mod acme;
 mod cmp;
@@ -11,5 +11,7 @@ mod messages;
 mod mosquitto;
 mod ocsp;
 mod openssl;
+mod pkcs11;
 mod requests;
+mod softhsm;
 mod workshop;

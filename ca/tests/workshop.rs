@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use chancery_ca::{
-    Authority, Certificate, Csr, Founded, Issued, KeyKind, KeyPair, Organization, Profile, PublicKey, Serial,
-    Subject, Urls,
+    Authority, AuthorityKey, Certificate, Charter, Csr, Issued, KeyKind, KeyPair, Organization, Profile,
+    PublicKey, Serial, Subject, Urls,
 };
 use tempfile::TempDir;
 use time::{OffsetDateTime, macros::datetime};
@@ -16,7 +16,7 @@ pub(crate) const UUID: &str = "5f0c9d3e-2b1a-4c8d-9e7f-000000000001";
 
 pub(crate) struct Workshop {
     pub(crate) authority: Authority,
-    pub(crate) root_key: KeyPair,
+    pub(crate) root_key: AuthorityKey,
     pub(crate) root_crl: Vec<u8>,
     folder: TempDir,
 }
@@ -28,13 +28,24 @@ impl Workshop {
     }
 
     pub(crate) fn open_at(now: OffsetDateTime) -> Workshop {
-        let Founded { root_cert_pem, root_key, root_crl, issuing_cert_pem, issuing_key, .. } =
-            Authority::found(&organization(), &urls(), KeyKind::P384, now).expect("founded");
+        let founded = Authority::found(&organization(), &urls(), KeyKind::P384, now).expect("founded");
         let authority =
-            Authority::open(&issuing_cert_pem, issuing_key, &root_cert_pem, urls()).expect("opened");
+            Authority::open(&founded.issuing_cert_pem, founded.issuing_key, &founded.root_cert_pem, urls());
+        Workshop::around(authority.expect("opened"), founded.root_key.into(), founded.root_crl)
+    }
+
+    /// The same with keys that are there already.
+    pub(crate) fn with_keys(root_key: AuthorityKey, issuing_key: AuthorityKey) -> Workshop {
+        let charter = Authority::charter(&organization(), &urls(), &root_key, &issuing_key, NOW);
+        let Charter { root_cert_pem, root_crl, issuing_cert_pem, .. } = charter.expect("founded");
+        let authority = Authority::open(&issuing_cert_pem, issuing_key, &root_cert_pem, urls());
+        Workshop::around(authority.expect("opened"), root_key, root_crl)
+    }
+
+    fn around(authority: Authority, root_key: AuthorityKey, root_crl: Vec<u8>) -> Workshop {
         let workshop = Workshop { authority, root_key, root_crl, folder: TempDir::new().expect("a folder") };
-        workshop.write("root.pem", &root_cert_pem);
-        workshop.write("issuing.pem", &issuing_cert_pem);
+        workshop.write("root.pem", workshop.authority.root_pem());
+        workshop.write("issuing.pem", workshop.authority.chain_pem());
         workshop
     }
 

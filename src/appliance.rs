@@ -106,6 +106,7 @@ impl Appliance {
         let enrollment = Enrollment::open(
             store.clone(),
             broker.clone(),
+            chat.clone(),
             directory.clone(),
             config.authority.clone(),
             Place { state, http_base: &http_base, credentials: credentials.as_deref() },

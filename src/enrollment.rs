@@ -47,6 +47,7 @@ pub(crate) use token::Brought;
 
 use crate::audit::Deed;
 use crate::broker::Broker;
+use crate::chat::Chat;
 use crate::directory::Directory;
 use crate::id::AccountId;
 use crate::principal::Principal;
@@ -62,6 +63,7 @@ use rules::{Act, authorize, key_is_free, may_act};
 pub(crate) struct Enrollment {
     store: Store,
     broker: Broker,
+    chat: Chat,
     directory: Directory,
     authority: Arc<Authority>,
     revoked: Arc<status::Index>,
@@ -125,6 +127,7 @@ impl Enrollment {
     pub(crate) async fn open(
         store: Store,
         broker: Broker,
+        chat: Chat,
         directory: Directory,
         cfg: Config,
         place: Place<'_>,
@@ -134,9 +137,10 @@ impl Enrollment {
         authority.life(cfg.validity(ca::Profile::Client), now)?; // A wrong clock shows at start.
         let revoked = Arc::new(status::Index::load(&store, now).await?);
         let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), now).await?);
-        Ok(Self {
+        let enrollment = Self {
             store,
             broker,
+            chat,
             directory,
             authority,
             revoked,
@@ -147,7 +151,9 @@ impl Enrollment {
             nonces: Arc::default(),
             cfg: Arc::new(cfg),
             state: place.state.into(),
-        })
+        };
+        enrollment.tell(now);
+        Ok(enrollment)
     }
 
     /// Certifies a key for an account: what console, API and command line do.

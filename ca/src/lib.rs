@@ -70,7 +70,7 @@ pub use pkcs11::{Token, TokenFailure, TokenKey};
 pub use pkcs12::{Flavor, pkcs12};
 pub use profile::Profile;
 pub use public_key::PublicKey;
-pub use revocation::{Reason, Revoked};
+pub use revocation::{Reason, Revoked, crl_to_pem};
 pub use serial::Serial;
 
 /// The example in the README is compiled and run.

@@ -8,7 +8,7 @@ use rcgen::{
 };
 use time::OffsetDateTime;
 
-use crate::{Certificate, Failure, Refusal, Serial};
+use crate::{Certificate, Failure, Refusal, Serial, pem};
 
 /// Why a certificate was taken back (RFC 5280 §5.3.1), in the words of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -124,6 +124,11 @@ pub(crate) fn sign_crl(
         key_identifier_method: KeyIdMethod::PreSpecified(certificate.key_identifier()?),
     };
     Ok(list.signed_by(issuer)?.der().to_vec())
+}
+
+/// A list in PEM, as the command line of OpenSSL wants it.
+pub fn crl_to_pem(der: &[u8]) -> String {
+    pem::encode("X509 CRL", der)
 }
 
 #[cfg(test)]

@@ -93,7 +93,8 @@ impl Rules {
             let topic = TopicFilter::parse(&complete(&rule.topic, who, client_id)?).ok()?;
             Some(Ruled { topic, publish: rule.publish, subscribe: rule.subscribe })
         };
-        Rights(self.0.iter().filter(|rule| rule.who.is(who)).filter_map(ruled).collect())
+        let own = self.0.iter().filter(|rule| rule.who.is(who)).filter_map(ruled);
+        Rights(published().into_iter().chain(own).collect())
     }
 
     /// Whether rights depend on the client id, not only on the account.
@@ -124,6 +125,12 @@ impl Rights {
         }
         false
     }
+}
+
+/// What the authority publishes is for everybody to read and nobody to write, whatever the rules say.
+fn published() -> Option<Ruled> {
+    let topic = TopicFilter::parse("$pki/#").ok()?;
+    Some(Ruled { topic, publish: false, subscribe: true })
 }
 
 /// Puts names into a rule's topic; `None` where a name is no plain level and could widen the rule.

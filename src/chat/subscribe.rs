@@ -110,7 +110,7 @@ impl Chat {
             return Ok(());
         }
         let rights = self.rights(session);
-        self.show_sys(session, new, &rights, now);
+        self.show_told(session, new, &rights, now);
         let (identifiers, mut records) = (new.identifier.map(|id| Arc::from([id])), Records::new());
         for message in self.broker.retained_for(&new.filter, now) {
             if !rights.allow(Right::Subscribe, &message.topic) {

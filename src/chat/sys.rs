@@ -1,8 +1,9 @@
-//! `$SYS`: what the house counts, as topics under the names that other brokers made common.
+//! What the house itself tells, as if it were retained: `$SYS`, what it counts, under the names that other brokers made
+//! common, and `$pki`, what its authority publishes.
 //!
-//! For whoever the rules let read `$SYS/…` by name: `#` does not reach it (MQTT section 4.7.2), in rules as in filters.
-//! A subscription sees the present values as if they were retained, and later those that changed. Owed to nobody:
-//! QoS 0.
+//! `$SYS/…` is for whoever the rules let read it by name: `#` does not reach it (MQTT section 4.7.2), in rules as in
+//! filters. `$pki/…` is for everybody. A subscription sees the present values, and later those that changed. Owed to
+//! nobody: QoS 0.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,27 +17,31 @@ use crate::metrics::METRICS;
 use crate::mqtt::{Qos, TopicName};
 use crate::time::Timestamp;
 
-/// What subscribers were told last.
+/// What subscribers were told last, by topic.
 #[derive(Default)]
-pub(super) struct Told(Mutex<BTreeMap<&'static str, String>>);
+pub(super) struct Told(Mutex<BTreeMap<String, Bytes>>);
 
 impl Chat {
-    /// Tells subscribers what has changed since the last time.
+    /// Tells subscribers what the house counts and has changed since the last time.
     pub(crate) fn tell_sys(&self, started: Timestamp, now: Timestamp) {
-        let values = self.sys_values(started, now);
-        let mut told = self.told.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, value) in values {
-            if told.get(name) == Some(&value) {
-                continue;
-            }
-            if let Ok(topic) = TopicName::parse(&path(name)) {
-                self.tell_one(&topic, &value, now);
-            }
-            told.insert(name, value);
+        for (name, value) in self.sys_values(started, now) {
+            self.proclaim(&format!("$SYS/broker/{name}"), value.into(), now);
         }
     }
 
-    fn tell_one(&self, topic: &TopicName, value: &str, now: Timestamp) {
+    /// Tells subscribers of a topic of the house what it says from now on, unless it says so already.
+    pub(crate) fn proclaim(&self, topic: &str, value: Bytes, now: Timestamp) {
+        let mut told = self.told.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(topic) == Some(&value) {
+            return;
+        }
+        if let Ok(topic) = TopicName::parse(topic) {
+            self.tell_one(&topic, &value, now);
+        }
+        told.insert(topic.to_owned(), value);
+    }
+
+    fn tell_one(&self, topic: &TopicName, value: &Bytes, now: Timestamp) {
         let routes = self.readers(topic);
         let shared = routes.groups.iter().filter_map(|group| group.next(Qos::AtMostOnce, |_| true));
         for route in routes.to.iter().chain(shared) {
@@ -46,16 +51,22 @@ impl Chat {
     }
 
     /// A new subscription sees what was told last.
-    pub(super) fn show_sys(&self, session: &Arc<Session>, new: &Subscribed, rights: &Rights, now: Timestamp) {
-        if !new.filter.path().starts_with("$SYS/") {
+    pub(super) fn show_told(
+        &self,
+        session: &Arc<Session>,
+        new: &Subscribed,
+        rights: &Rights,
+        now: Timestamp,
+    ) {
+        if !new.filter.path().starts_with('$') {
             return;
         }
-        let told: Vec<(&str, String)> = {
+        let told: Vec<(String, Bytes)> = {
             let told = self.told.0.lock().unwrap_or_else(PoisonError::into_inner);
-            told.iter().map(|(name, value)| (*name, value.clone())).collect()
+            told.iter().map(|(topic, value)| (topic.clone(), value.clone())).collect()
         };
-        for (name, value) in told {
-            let Ok(topic) = TopicName::parse(&path(name)) else { continue };
+        for (topic, value) in told {
+            let Ok(topic) = TopicName::parse(&topic) else { continue };
             if new.filter.matches(&topic) && rights.allow(Right::Subscribe, &topic) {
                 let identifiers = new.identifier.map(|id| Arc::from([id]));
                 session.hand(saying(&topic, &value, now, Retain::Set, identifiers), self.broker.limits());
@@ -97,18 +108,14 @@ impl Chat {
     }
 }
 
-fn path(name: &str) -> String {
-    format!("$SYS/broker/{name}")
-}
-
 fn saying(
     topic: &TopicName,
-    value: &str,
+    value: &Bytes,
     now: Timestamp,
     retain: Retain,
     identifiers: Identifiers,
 ) -> Parcel {
-    let body = Body { payload: Bytes::copy_from_slice(value.as_bytes()), properties: None, retain: true };
+    let body = Body { payload: value.clone(), properties: None, retain: true };
     let parcel = Parcel::passing(topic.clone(), Qos::AtMostOnce, now, body, retain);
     Parcel { identifiers, ..parcel }
 }

@@ -38,6 +38,8 @@ pub(super) struct Lists {
     publishing: Mutex<()>,
     /// How many times the ledger changed what belongs on the list.
     changes: AtomicU64,
+    /// The number of the list that subscribers were told last.
+    told: AtomicU64,
 }
 
 struct Published {
@@ -63,6 +65,7 @@ impl Lists {
             root: ArcSwapOption::new(root),
             publishing: Mutex::default(),
             changes: AtomicU64::new(0),
+            told: AtomicU64::new(0),
         };
         lists.renew_root_if_due(now).await;
         Ok(lists)
@@ -95,6 +98,13 @@ impl Lists {
     /// The issuing CA's list in DER.
     pub(super) fn der(&self) -> Arc<Vec<u8>> {
         self.current.load().der.clone()
+    }
+
+    /// The list, once for each that was signed.
+    pub(super) fn untold(&self) -> Option<Arc<Vec<u8>>> {
+        let current = self.current.load();
+        (self.told.swap(current.info.number, Ordering::AcqRel) != current.info.number)
+            .then(|| current.der.clone())
     }
 
     pub(super) fn info(&self) -> CrlInfo {

@@ -18,11 +18,20 @@ impl Enrollment {
         self.lists.info()
     }
 
+    /// Tells whoever subscribes to `$pki/ca` and `$pki/crl`, in PEM, what has changed.
+    pub(super) fn tell(&self, now: Timestamp) {
+        self.chat.proclaim("$pki/ca", format!("{}{}", self.chain_pem(), self.root_pem()).into(), now);
+        if let Some(list) = self.lists.untold() {
+            self.chat.proclaim("$pki/crl", ca::crl_to_pem(&list).into(), now);
+        }
+    }
+
     /// Signs the lists anew when they have become old, or when the last attempt failed.
     pub(crate) async fn renew_crl_if_due(&self, now: Timestamp) {
         if let Err(error) = self.lists.renew_if_due(now).await {
             tracing::error!(%error, "the CRL could not be renewed; others will trust the old one until it ends");
         }
+        self.tell(now);
     }
 
     /// The list at `/crl/{issuer}.crl`: of the issuing CA or of the root.

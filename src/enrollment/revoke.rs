@@ -76,6 +76,7 @@ impl Enrollment {
         if let Err(error) = self.lists.follow(now).await {
             tracing::error!(%error, "the CRL could not follow a revocation; it is tried again");
         }
+        self.tell(now);
         ended
     }
 }

@@ -146,7 +146,10 @@ async fn open(
     now: Timestamp,
 ) -> Result<Enrollment, Failure> {
     let place = Place { state: folder.path(), http_base: BASE, credentials: None };
-    Enrollment::open(store.clone(), broker.clone(), directory.clone(), Config::default(), place, now).await
+    let rules = crate::chat::acl::Rules::default();
+    let chat = Chat::new(store.clone(), broker.clone(), directory.clone(), rules, "corp.example");
+    Enrollment::open(store.clone(), broker.clone(), chat, directory.clone(), Config::default(), place, now)
+        .await
 }
 
 fn text(path: &Path) -> &str {

@@ -299,3 +299,30 @@ fn a_certificate_of_another_house_opens_nothing() {
     none.send(&[0x10, 0]).expect("bytes leave");
     assert_ne!(none.ending(PATIENCE), Ending::StillThere);
 }
+
+#[test]
+fn chain_and_list_are_topics_that_everybody_reads_and_nobody_writes() {
+    let town = Town::start();
+    let [alice, bob] = town.people(["alice", "bob"]);
+    let mut listener = town.as_person(&alice).id("pki").connect().listen("$pki/#");
+    let texts: Vec<String> = (0..2).map(|_| listener.hear().text()).collect();
+    let (chain, list) = (&texts[0], &texts[1]);
+    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2, "{chain}");
+    let root = fs::read_to_string(alice.file("root.pem")).expect("PEM");
+    assert!(chain.contains(&root) && list.starts_with("-----BEGIN X509 CRL"), "{list}");
+    let [all, crl] = ["all.pem", "crl.pem"].map(|name| town.path(name));
+    fs::write(&all, chain).expect("our own folder");
+    let verify = |list: &str| {
+        fs::write(&crl, list).expect("our own folder");
+        let cert = bob.file("cert.pem");
+        tell("openssl", &["verify", "-crl_check", "-CAfile", text(&all), "-CRLfile", text(&crl), &cert])
+    };
+    verify(list).well();
+    town.ask(&format!("cert revoke {}", bob.serial));
+    let told = verify(&listener.hear().text());
+    assert!(told.code != 0 && told.err.contains("certificate revoked"), "{told:?}");
+    // Whoever asks later sees the same.
+    let mut later = town.as_person(&alice).id("later").connect().listen("$pki/crl");
+    assert!(!verify(&later.hear().text()).err.is_empty());
+    assert_eq!(town.as_person(&alice).connect().publish("$pki/crl", "mine"), 0x87);
+}

@@ -7,6 +7,7 @@ mod accounts;
 mod certificates;
 mod devices;
 mod keys;
+mod log;
 pub(crate) mod metrics;
 mod outbox;
 mod peers;
@@ -69,6 +70,8 @@ pub(crate) fn host_router(house: House) -> Router {
         .merge(accounts::routes())
         .merge(certificates::routes())
         .merge(keys::routes())
+        .merge(log::routes())
+        .merge(log::host_routes())
         .merge(rooms::routes())
         .merge(sessions::routes())
         .merge(outbox::routes())
@@ -80,7 +83,7 @@ pub(crate) fn host_router(house: House) -> Router {
 
 /// What devices, probes and Prometheus may ask over HTTPS.
 pub(crate) fn device_router(house: House) -> Router {
-    devices::routes().merge(metrics::routes()).with_state(house)
+    devices::routes().merge(log::routes()).merge(metrics::routes()).with_state(house)
 }
 
 /// What everybody may read over plain HTTP.

@@ -109,7 +109,7 @@ impl Appliance {
             chat.clone(),
             directory.clone(),
             config.authority.clone(),
-            Place { state, http_base: &http_base, credentials: credentials.as_deref() },
+            Place { state, http_base: &http_base, domain, credentials: credentials.as_deref() },
             now,
         )
         .await?;

@@ -11,6 +11,7 @@ mod crl;
 mod front;
 mod grant;
 mod ground;
+mod log;
 mod material;
 mod ocsp;
 mod own;
@@ -37,6 +38,7 @@ pub(crate) use config::Config;
 pub(crate) use crl::CrlInfo;
 pub(crate) use front::{Shown, public_router, router};
 pub(crate) use grant::Grant;
+pub(crate) use log::check_proof;
 pub(crate) use material::{Enrolled, Request};
 pub(crate) use own::ServerCertificate;
 pub(crate) use published::to_pem;
@@ -69,6 +71,7 @@ pub(crate) struct Enrollment {
     revoked: Arc<status::Index>,
     lists: Arc<crl::Lists>,
     mint: Arc<token::Mint>,
+    log: Arc<log::Log>,
     desk: Arc<ocsp::Desk>,
     transactions: Arc<front::Transactions>,
     nonces: Arc<front::Nonces>,
@@ -83,6 +86,8 @@ pub(crate) struct Place<'a> {
     pub(crate) state: &'a Path,
     /// The base of the URLs in certificates, such as `http://pki.corp.example`.
     pub(crate) http_base: &'a str,
+    /// The house's domain, after which the log of certificates is called.
+    pub(crate) domain: &'a str,
     /// The folder in which systemd puts the service's credentials.
     pub(crate) credentials: Option<&'a Path>,
 }
@@ -135,6 +140,7 @@ impl Enrollment {
     ) -> Result<Self, Failure> {
         let authority = Arc::new(Authority::open(place.state, &cfg, place.http_base, place.credentials)?);
         authority.life(cfg.validity(ca::Profile::Client), now)?; // A wrong clock shows at start.
+        log::catch_up(&store).await?;
         let revoked = Arc::new(status::Index::load(&store, now).await?);
         let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), now).await?);
         let enrollment = Self {
@@ -146,6 +152,7 @@ impl Enrollment {
             revoked,
             lists,
             mint: Arc::new(token::Mint::open(place.state)?),
+            log: Arc::new(log::Log::open(place.state, place.domain)?),
             desk: Arc::default(),
             transactions: Arc::default(),
             nonces: Arc::default(),
@@ -344,8 +351,11 @@ impl Enrollment {
         let der = issued.der.clone();
         let signed = Deed::new(who, "certificate.issue", &name)
             .with(json!({ "serial": line, "fingerprint": issued.fingerprint }));
-        let note =
-            move |tx: &mut Tx| tx.activate_certificate(&line, &der).and_then(|()| tx.remember(signed, now));
+        let note = move |tx: &mut Tx| -> Result<(), Failure> {
+            tx.activate_certificate(&line, &der)?;
+            log::enter(tx, &line, &der)?;
+            Ok(tx.remember(signed, now)?)
+        };
         self.store.write(note).await?;
         Ok(issued)
     }

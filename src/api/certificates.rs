@@ -179,7 +179,7 @@ impl From<Why> for Refused {
         let sentence = refused.to_string();
         match refused {
             Why::NoAccount(_) | Why::NoCertificate(_) => Refused::NotFound(sentence),
-            Why::Request(_) | Why::Password(_) | Why::Word(_) | Why::Grant { .. } => {
+            Why::Request(_) | Why::Password(_) | Why::Word(_) | Why::Grant { .. } | Why::Message(_) => {
                 Refused::BadRequest(sentence)
             }
             Why::Failed(_) => Refused::Failed(sentence),

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::client::{Client, at};
 use super::output::{Output, pem};
+use super::table::cell;
 use super::trouble::Trouble;
 
 #[derive(Debug, Subcommand)]
@@ -17,12 +18,27 @@ pub(super) enum Verb {
         #[arg(long)]
         der: bool,
     },
+    /// The log of issued certificates: the line by which it is known, and its size and root, signed
+    Log {
+        /// Build it anew from every certificate and compare
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 impl Verb {
     pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
         match self {
             Verb::Show => out.show(&["issuer", "key_id", "not_after", "crl"], &client.get(&at(&["ca"]))?),
+            Verb::Log { check: false } => out.show(&["log", "checkpoint"], &client.get(&at(&["log"]))?),
+            Verb::Log { check: true } => {
+                let answer = client.get_patiently(&at(&["log", "check"]))?;
+                out.show(&["intact", "size", "root", "broken"], &answer)?;
+                match answer["intact"] == true {
+                    true => Ok(()),
+                    false => Err(Trouble::Failed(format!("the log is broken: {}", cell(&answer["broken"])))),
+                }
+            }
             Verb::Crl { der: true } if out.json() => {
                 Err(Trouble::Usage("--der is not JSON: choose one of both".into()))
             }

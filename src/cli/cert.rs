@@ -1,5 +1,7 @@
 //! `cert`: certificates of people's devices, and the ledger of all that were issued.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -7,6 +9,7 @@ use super::client::{Client, at, encode};
 use super::enroll::Enroll;
 use super::output::Output;
 use super::trouble::Trouble;
+use crate::enrollment::check_proof;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -29,6 +32,23 @@ pub(super) enum Verb {
         account: String,
         #[command(flatten)]
         grant: Grant,
+    },
+    /// Print the proof that a certificate is in the log, for others to check
+    Prove {
+        #[arg(value_parser = serial)]
+        serial: String,
+    },
+    /// Check such a proof, without asking the daemon
+    Verify {
+        /// What `cert prove --json` printed
+        #[arg(value_name = "FILE")]
+        proof: PathBuf,
+        /// The log's line, as `ca log` prints it, learnt elsewhere than from the proof
+        #[arg(long, value_name = "LINE")]
+        log: String,
+        /// The certificate in PEM, when it is not to be the one in the proof's file
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
     },
     /// Take a certificate back and end the sessions that showed it
     Revoke {
@@ -83,6 +103,10 @@ impl Verb {
                 let answer = client.post(&at(&["accounts", &account, "tokens"]), Some(&grant.json()))?;
                 out.secret("token", &answer)
             }
+            Verb::Prove { serial } => {
+                out.show(&["log", "certificate", "proof"], &client.get(&at(&["log", "proof", &serial]))?)
+            }
+            Verb::Verify { proof, log, certificate } => verify(&proof, &log, certificate.as_deref(), out),
             Verb::Revoke { serial, reason } => {
                 let body = json!({ "reason": reason });
                 let answer = client.post(&at(&["certificates", &serial, "revoke"]), Some(&body))?;
@@ -93,6 +117,26 @@ impl Verb {
                 out.done(&format!("certificate {serial} is revoked{ended}"), &answer)
             }
         }
+    }
+}
+
+/// Checks a proof against the log's line alone.
+fn verify(proof: &Path, log: &str, certificate: Option<&Path>, out: &mut Output<'_>) -> Result<(), Trouble> {
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|error| Trouble::file("read", path, &error));
+    let no_proof =
+        || Trouble::Usage(format!("{}: this is not what `cert prove --json` prints", proof.display()));
+    let bundle: Value = serde_json::from_str(&read(proof)?).map_err(|_| no_proof())?;
+    let certificate = match certificate {
+        Some(path) => read(path)?,
+        None => bundle["certificate"].as_str().ok_or_else(no_proof)?.to_owned(),
+    };
+    match check_proof(log, &certificate, &bundle["proof"].to_string()) {
+        Ok(size) => {
+            let answer = json!({ "proven": true, "size": size });
+            out.done(&format!("the certificate is one of the {size} in the log"), &answer)
+        }
+        Err(why) => Err(Trouble::Refused(format!("the proof does not hold: {why}"))),
     }
 }
 

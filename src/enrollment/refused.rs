@@ -80,6 +80,13 @@ pub(crate) enum Failure {
         "it is {now} by this machine's clock, but the issuing CA is valid from {from} to {until}: set the clock"
     )]
     Clock { now: Timestamp, from: Timestamp, until: Timestamp },
+    #[error("the log of certificates is broken: {0}")]
+    Log(ca::log::LogRefusal),
+    #[error(
+        "the log of certificates is shorter than what was signed of it: this is an older copy of the store. Restore the \
+         newest one"
+    )]
+    OldLog,
     #[error("the ledger holds {0:?} for a serial")]
     Ledger(String),
     #[error(

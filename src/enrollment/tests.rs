@@ -3,6 +3,7 @@
 mod crl;
 mod enroll;
 mod found;
+mod log;
 mod ocsp;
 mod own;
 mod revoke;
@@ -145,7 +146,7 @@ async fn open(
     directory: &Directory,
     now: Timestamp,
 ) -> Result<Enrollment, Failure> {
-    let place = Place { state: folder.path(), http_base: BASE, credentials: None };
+    let place = Place { state: folder.path(), http_base: BASE, domain: "corp.example", credentials: None };
     let rules = crate::chat::acl::Rules::default();
     let chat = Chat::new(store.clone(), broker.clone(), directory.clone(), rules, "corp.example");
     Enrollment::open(store.clone(), broker.clone(), chat, directory.clone(), Config::default(), place, now)

@@ -14,6 +14,7 @@ mod checkpoint;
 mod envelope;
 mod fixed;
 mod key;
+mod log;
 mod message;
 mod open;
 mod origin;

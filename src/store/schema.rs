@@ -21,8 +21,10 @@ table! { room_member (room, account) { room -> Text, account -> Binary, } }
 table! { certificate (serial) {
     serial -> Text, account -> Nullable<Binary>, name -> Text, profile -> Text, state -> Text, spki -> Binary,
     not_before -> BigInt, not_after -> BigInt, der -> Nullable<Binary>, reason -> Nullable<Text>,
-    revoked_at -> Nullable<BigInt>, created_at -> BigInt,
+    revoked_at -> Nullable<BigInt>, created_at -> BigInt, log_place -> Nullable<BigInt>,
 } }
+table! { log_row (level, place) { level -> BigInt, place -> BigInt, hash -> Binary, } }
+table! { log_edge (id) { id -> BigInt, edge -> Binary, published -> BigInt, } }
 table! { key (id) {
     id -> Binary, account -> Binary, name -> Text, spki -> Binary, created_at -> BigInt,
 } }

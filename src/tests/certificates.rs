@@ -326,3 +326,25 @@ fn chain_and_list_are_topics_that_everybody_reads_and_nobody_writes() {
     assert!(!verify(&later.hear().text()).err.is_empty());
     assert_eq!(town.as_person(&alice).connect().publish("$pki/crl", "mine"), 0x87);
 }
+
+#[test]
+fn every_certificate_is_in_the_log_and_a_command_proves_it_elsewhere() {
+    let town = Town::start();
+    let [alice, bob] = town.people(["alice", "bob"]);
+    let line = town.ask("ca log")["log"].as_str().expect("a line").to_owned();
+    let file = town.path("proof.json");
+    fs::write(&file, town.ask(&format!("cert prove {}", alice.serial)).to_string()).expect("our own folder");
+    let verify =
+        |log: &str, more: &[&str]| town.say(&[&["cert", "verify", text(&file), "--log", log], more].concat());
+    let told = verify(&line, &[]);
+    assert!(told.code == 0 && told.out.contains("in the log"), "{told:?}");
+    verify(&line, &["--certificate", &alice.file("cert.pem")]).well();
+    assert_eq!(verify(&line, &["--certificate", &bob.file("cert.pem")]).code, 3);
+    let other = Town::start().ask("ca log")["log"].as_str().expect("a line").to_owned();
+    assert_eq!(verify(&other, &[]).code, 3);
+    let checked = town.ask("ca log --check");
+    assert_eq!(checked["intact"], true, "{checked}");
+    // Devices may ask over HTTPS.
+    let (body, status) = split(curl(&town, &format!("/api/v1/log/proof/{}", bob.serial), &[]));
+    assert_eq!(status, 200, "{body}");
+}

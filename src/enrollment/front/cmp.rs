@@ -95,7 +95,7 @@ impl Enrollment {
                 return Ok(responder.reject(&rejected, nonce, now.to_offset())?);
             }
         };
-        let (known, decision) = match self.prove(&request, now).await {
+        let (known, decision) = match self.sender(&request, now).await {
             Ok(known) => {
                 let decision = self.answer(&request, &known, profile, nonce, now).await;
                 (Some(known), decision)

@@ -50,7 +50,7 @@ impl Known {
 
 impl Enrollment {
     /// Proves a message by its MAC or its signature.
-    pub(super) async fn prove(&self, request: &Request, now: Timestamp) -> Result<Known, Objection> {
+    pub(super) async fn sender(&self, request: &Request, now: Timestamp) -> Result<Known, Objection> {
         match request.protection() {
             Protection::None => match request.body() {
                 Ok(ca::cmp::Body::Ask(_)) => Ok(Known::Nobody),

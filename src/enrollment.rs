@@ -192,6 +192,20 @@ impl Enrollment {
         self.by_token(front, &alive, profile, Material::requested(csr), now).await
     }
 
+    /// The same with a key that the house makes; the request says for which names.
+    async fn make_with_token(
+        &self,
+        front: &'static str,
+        brought: Brought<'_>,
+        profile: Option<&str>,
+        csr: &[u8],
+        now: Timestamp,
+    ) -> Result<Enrolled, Refused> {
+        let alive = self.alive(brought, now).await;
+        let alive = self.audited(&Principal::Guest, "certificate.enroll", "token", alive, now).await?;
+        self.by_token(front, &alive, profile, Material::made_for(csr), now).await
+    }
+
     /// Gives a new certificate of the same kind to whoever shows a good one. The old one stays good until it ends.
     pub(crate) async fn renew(
         &self,

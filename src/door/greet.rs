@@ -46,6 +46,8 @@ pub(crate) struct Greeted {
     pub(crate) assigned: Option<String>,
     /// Seconds the session outlives the connection, where that is less than what was asked for.
     pub(crate) session_expiry: Option<u32>,
+    /// When the certificate that was shown is best renewed.
+    pub(crate) renew: Option<(Timestamp, Timestamp)>,
     /// What is to be published when the connection is lost.
     pub(crate) will: Option<Box<Will>>,
     /// Among the connections of its account.
@@ -152,7 +154,8 @@ async fn admit(
     }
     let session_expiry = (expiry < connect.session_expiry).then_some(expiry);
     let will = connect.will.clone().map(Box::new);
-    Ok(Greeted { who, attached, assigned, session_expiry, will, place })
+    let renew = visitor.certificate.as_ref().map(Presented::renewal_window);
+    Ok(Greeted { who, attached, assigned, session_expiry, renew, will, place })
 }
 
 async fn identify(

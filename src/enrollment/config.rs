@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) curve: Curve,
     /// Opens the authority's keys; without it, a random one that founding writes beside them.
     pub(crate) passphrase: Option<SecretSource>,
+    /// Whether devices may have their keys made here (EST's serverkeygen): the key travels then.
+    pub(crate) server_key_generation: bool,
     /// Rules by profile; a profile that is not named has its own.
     pub(crate) profile: BTreeMap<String, ProfileConfig>,
     /// How long a one-time token waits to be used.
@@ -58,6 +60,7 @@ impl Default for Config {
             organization: None,
             curve: Curve::P256,
             passphrase: None,
+            server_key_generation: false,
             profile: BTreeMap::new(),
             token_ttl: Span(DAY),
             public_url: None,

@@ -42,7 +42,14 @@ pub(crate) struct Enrolled {
 /// A request that was read.
 pub(super) enum Material {
     Requested(ca::Csr),
-    Made { pair: ca::KeyPair, key: ca::PublicKey, password: Zeroizing<String>, flavor: ca::Flavor },
+    Made {
+        pair: ca::KeyPair,
+        key: ca::PublicKey,
+        password: Zeroizing<String>,
+        flavor: ca::Flavor,
+        /// Where somebody asked for names with a request of his own.
+        asked: Option<ca::Csr>,
+    },
 }
 
 impl Material {
@@ -56,7 +63,7 @@ impl Material {
                 }
                 let flavor = if legacy { ca::Flavor::Legacy } else { ca::Flavor::Modern };
                 let pair = ca::KeyPair::generate(ca::KeyKind::P256)?;
-                Ok(Material::Made { key: pair.public_key()?, pair, password, flavor })
+                Ok(Material::Made { key: pair.public_key()?, pair, password, flavor, asked: None })
             }
         }
     }
@@ -64,6 +71,17 @@ impl Material {
     /// Reads a request and proves that whoever made it holds the key.
     pub(super) fn requested(csr: &[u8]) -> Result<Self, Refused> {
         ca::Csr::parse(csr).map(Material::Requested).map_err(Refused::Request)
+    }
+
+    /// A key made by the house in the place of the one that a request holds, whose names count all the same.
+    pub(super) fn made_for(csr: &[u8]) -> Result<Self, Refused> {
+        let asked = ca::Csr::parse(csr).map_err(Refused::Request)?;
+        match Self::of(Request::MakeKey { p12_password: None, legacy: false })? {
+            Material::Made { pair, key, password, flavor, .. } => {
+                Ok(Material::Made { pair, key, password, flavor, asked: Some(asked) })
+            }
+            requested => Ok(requested),
+        }
     }
 
     pub(super) fn key(&self) -> &ca::PublicKey {
@@ -83,7 +101,9 @@ impl Material {
 
     /// Refuses a request for names that the certificate will not carry.
     pub(super) fn check_names(&self, subject: &ca::Subject) -> Result<(), Refused> {
-        let Material::Requested(csr) = self else { return Ok(()) };
+        let (Material::Requested(csr) | Material::Made { asked: Some(csr), .. }) = self else {
+            return Ok(());
+        };
         ca::check_request(csr, subject).map_err(|refusal| match refusal {
             ca::Refusal::ForeignName(name) => {
                 Refused::ForeignName { name: name.to_string(), account: subject.common_name.clone() }

@@ -36,6 +36,11 @@ pub(crate) fn read(der: &[u8]) -> Option<Said> {
 }
 
 impl Enrollment {
+    /// Whether devices may have their keys made here.
+    pub(crate) fn makes_keys(&self) -> bool {
+        self.cfg.server_key_generation
+    }
+
     /// How long a person's certificate lives.
     pub(crate) fn client_validity(&self) -> Duration {
         self.cfg.validity(ca::Profile::Client)

@@ -22,6 +22,22 @@ pub(crate) struct Presented {
     pub(crate) serial: String,
     /// Whose it says it is.
     pub(crate) account: AccountId,
+    /// First and last second of validity.
+    pub(crate) life: (Timestamp, Timestamp),
+}
+
+impl Presented {
+    /// When it is best renewed.
+    pub(crate) fn renewal_window(&self) -> (Timestamp, Timestamp) {
+        renewal_window(self.life.0, self.life.1)
+    }
+}
+
+/// The time in which a certificate is best renewed: between two thirds and five sixths of its life, so that a client
+/// that is off for a while still has time. Whoever draws a moment in it spares the house a rush.
+pub(super) fn renewal_window(not_before: Timestamp, not_after: Timestamp) -> (Timestamp, Timestamp) {
+    let life = not_after.since(not_before);
+    (not_before.after(life * 2 / 3), not_before.after(life * 5 / 6))
 }
 
 /// Why a certificate is not accepted any more.
@@ -49,7 +65,8 @@ impl Enrollment {
             return None;
         }
         let account = Uuid::parse_str(&leaf.account_uuid()?).ok()?;
-        Some(Presented { serial: leaf.serial?.to_string(), account: account.into() })
+        let life = (leaf.not_before.into(), leaf.not_after.into());
+        Some(Presented { serial: leaf.serial?.to_string(), account: account.into(), life })
     }
 
     /// Whose a certificate is that signed something, by the ledger: its chain is proven here, its status is not.
@@ -60,7 +77,9 @@ impl Enrollment {
             None => None,
         };
         let line = line.ok_or(StatusRefused::Unknown)?;
-        Ok(Presented { serial: line.serial, account: line.account.ok_or(StatusRefused::WrongAccount)? })
+        let (account, life) =
+            (line.account.ok_or(StatusRefused::WrongAccount)?, (line.not_before, line.not_after));
+        Ok(Presented { serial: line.serial, account, life })
     }
 
     /// Whether a serial was revoked, from memory: for handshakes.

@@ -348,3 +348,25 @@ fn every_certificate_is_in_the_log_and_a_command_proves_it_elsewhere() {
     let (body, status) = split(curl(&town, &format!("/api/v1/log/proof/{}", bob.serial), &[]));
     assert_eq!(status, 200, "{body}");
 }
+
+#[test]
+fn a_client_hears_at_connect_when_to_renew_its_certificate() {
+    let town = Town::start();
+    let alice = town.person("alice");
+    let told = |client: &crate::town::client::Client, name: &str| {
+        let found = client.welcome.user.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.clone())
+    };
+    let client = town.as_person(&alice).connect();
+    let line = town.ask(&format!("cert show {}", alice.serial));
+    let (from, until) =
+        (told(&client, "renew-from").expect("a time"), told(&client, "renew-until").expect("a time"));
+    let (begins, ends) =
+        (line["not_before"].as_str().expect("a time"), line["not_after"].as_str().expect("a time"));
+    assert!(
+        begins < from.as_str() && from < until && until.as_str() < ends,
+        "{begins} {from} {until} {ends}"
+    );
+    town.account("bob", "correct horse");
+    assert_eq!(told(&town.mqtt().password("bob", "correct horse").connect(), "renew-from"), None);
+}

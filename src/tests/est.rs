@@ -187,3 +187,28 @@ fn strongswan_gets_the_chain_enrols_and_renews() {
         tell("pki", &[&est[..], &["--in", &next, "--cert", text(&cert), "--key", &key]].concat()).well();
     assert!(renewed.contains("BEGIN CERTIFICATE") && renewed != enrolled);
 }
+
+#[test]
+fn keys_are_made_for_devices_only_where_the_operator_allows_it() {
+    let asks = |town: &Town| {
+        town.ask("account add alice");
+        let (_, csr) = request(town, "phone", "/CN=alice");
+        let token = token(town, "");
+        enroll(town, "serverkeygen", &csr, &["-u", &token])
+    };
+    let (status, said) = asks(&Town::start());
+    assert!(status == "404" && said.contains("simpleenroll"), "{status} {said}");
+    let town = Town::plan().with("authority", "server_key_generation = true").start();
+    let (status, said) = asks(&town);
+    assert_eq!(status, "200", "{said}");
+    let parts: Vec<&str> =
+        said.split("\r\n\r\n").skip(1).filter_map(|part| part.split("\r\n").next()).collect();
+    let [key, certificate] = parts[..] else { panic!("two parts: {said}") };
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
+    let file = town.path("made.key");
+    // OpenSSL wants lines of 64 letters.
+    let lines: Vec<String> =
+        key.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into()).collect();
+    fs::write(&file, pem.replace(key, &lines.join("\n"))).expect("our own folder");
+    town.as_person(&keep(&town, certificate, text(&file))).connect().ping();
+}

@@ -358,7 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
     fn greeted(&mut self, greeted: Result<Greeted, Reason>) {
         let heard = greeted.as_ref().map_or_else(|reason| *reason, |_| Reason::Success);
         METRICS.connects.add(heard.code(), 1);
-        let Greeted { who, attached, assigned, session_expiry, will, place } = match greeted {
+        let Greeted { who, attached, assigned, session_expiry, renew, will, place } = match greeted {
             Ok(greeted) => greeted,
             Err(reason) => return self.machine.refuse(reason, None),
         };
@@ -368,6 +368,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Conversation<S> {
             assigned_client_id: assigned,
             session_expiry,
             received: if attached.present { session.received() } else { Vec::new() },
+            // For devices without another way to learn it (ARI, RFC 9773, in words of MQTT).
+            user_properties: renew.map_or_else(Vec::new, |(from, until)| {
+                vec![("renew-from".into(), from.to_string()), ("renew-until".into(), until.to_string())]
+            }),
             ..Accept::default()
         });
         self.delivery.rows_wait = true;

@@ -5,7 +5,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -22,6 +22,9 @@ use crate::time;
 /// A request of 16 kB in base64, with its line ends.
 const BODY: usize = 24 * 1024;
 const FRONT: &str = "est";
+const CERTIFICATES: &str = "application/pkcs7-mime; smime-type=certs-only";
+/// No line of base64 begins with it.
+const BOUNDARY: &str = "chancery-est";
 
 pub(super) fn routes() -> Router<Enrollment> {
     let mut routes = Router::new();
@@ -30,7 +33,8 @@ pub(super) fn routes() -> Router<Enrollment> {
             .route(&format!("{base}/cacerts"), get(cacerts))
             .route(&format!("{base}/csrattrs"), get(csrattrs))
             .route(&format!("{base}/simpleenroll"), post(enroll))
-            .route(&format!("{base}/simplereenroll"), post(reenroll));
+            .route(&format!("{base}/simplereenroll"), post(reenroll))
+            .route(&format!("{base}/serverkeygen"), post(make_key));
     }
     routes.layer(DefaultBodyLimit::max(BODY))
 }
@@ -76,6 +80,41 @@ async fn reenroll(
     renewed(&enrollment, &shown, label.as_ref().map(|Path(label)| label.as_str()), &csr).await
 }
 
+/// A certificate with a key that the house makes (§4.4), where the operator allows it.
+async fn make_key(
+    State(enrollment): State<Enrollment>,
+    label: Option<Path<String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, No> {
+    if !enrollment.makes_keys() {
+        return Err(No::KeysAreMadeElsewhere);
+    }
+    let csr = request(&headers, &body)?;
+    let credentials = credentials(&headers).ok_or(No::Credentials)?;
+    let (id, secret) = credentials.split_once(':').ok_or(No::Credentials)?;
+    let (brought, profile) = (Brought::Named(id, secret), label.as_ref().map(|Path(label)| label.as_str()));
+    let enrolled = enrollment.make_with_token(FRONT, brought, profile, &csr, time::now()).await?;
+    with_key(&enrolled)
+}
+
+/// Both in one answer (RFC 7030 §4.4.2): the key as PKCS#8, and the certificate.
+fn with_key(enrolled: &Enrolled) -> Result<Response, No> {
+    let certificate = ca::Certificate::from_pem(&enrolled.certificate_pem).map_err(Refused::from)?;
+    let key = enrolled.key_pem.as_ref().ok_or(No::KeysAreMadeElsewhere)?;
+    let key: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
+    let part = |kind: &str, base64: &str| {
+        format!(
+            "--{BOUNDARY}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n{base64}\r\n"
+        )
+    };
+    let body = part("application/pkcs8", &key)
+        + &part(CERTIFICATES, &STANDARD.encode(ca::certs_only(&[certificate.der()])))
+        + &format!("--{BOUNDARY}--\r\n");
+    let kind = format!("multipart/mixed; boundary={BOUNDARY}");
+    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store".into())], body).into_response())
+}
+
 async fn renewed(
     enrollment: &Enrollment,
     shown: &Shown,
@@ -93,7 +132,7 @@ fn answer(enrolled: Enrolled) -> Result<Response, No> {
 }
 
 fn certificates(der: &[&[u8]]) -> Response {
-    encoded("application/pkcs7-mime; smime-type=certs-only", &ca::certs_only(der))
+    encoded(CERTIFICATES, &ca::certs_only(der))
 }
 
 /// One line of base64: not every client passes over line ends.
@@ -129,6 +168,7 @@ enum No {
     Credentials,
     Kind,
     Encoding,
+    KeysAreMadeElsewhere,
     Refused(Refused),
 }
 
@@ -147,6 +187,9 @@ impl IntoResponse for No {
             ),
             No::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/pkcs10".into()),
             No::Encoding => (StatusCode::BAD_REQUEST, "the body is not base64 of a PKCS#10 request".into()),
+            No::KeysAreMadeElsewhere => {
+                (StatusCode::NOT_FOUND, "this house makes no keys for devices: make one there, and simpleenroll".into())
+            }
             No::Refused(refused) => (status(&refused), super::told(&refused, FRONT)),
         };
         let mut response =

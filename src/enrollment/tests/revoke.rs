@@ -86,7 +86,7 @@ async fn a_serial_that_a_crash_left_intended_counts_as_issued_and_can_be_revoked
     house.store.write(intend).await.unwrap();
 
     let again = house.restarted(now).await;
-    let presented = Presented { serial: serial.clone(), account: house.id("alice") };
+    let presented = Presented { serial: serial.clone(), account: house.id("alice"), life: (now, now) };
     assert!(again.status(&presented, now).await.is_ok());
     again.revoke(&Principal::Host, &serial, "unspecified", now).await.unwrap();
     assert!(again.is_revoked(&serial) && again.crl_info().count == 1);
@@ -156,6 +156,7 @@ async fn a_certificate_of_another_authority_or_without_an_account_names_nobody()
     assert_eq!(house.enrollment.identify(b"no certificate"), None);
     let own = house.enrollment.server_certificate(&["localhost".into()], house.now).await.unwrap();
     assert_eq!(house.enrollment.identify(&own.chain_der[0]), None);
-    let unknown = Presented { serial: ca::Serial::random().unwrap().to_string(), account: house.id("alice") };
+    let (serial, life) = (ca::Serial::random().unwrap().to_string(), (house.now, house.now));
+    let unknown = Presented { serial, account: house.id("alice"), life };
     assert!(matches!(house.enrollment.status(&unknown, house.now).await, Err(StatusRefused::Unknown)));
 }

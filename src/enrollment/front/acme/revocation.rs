@@ -6,6 +6,7 @@ use chancery_ca as ca;
 
 use super::{Asked, No, Reply, Said};
 use crate::directory::Directory;
+use crate::enrollment::status::renewal_window;
 use crate::enrollment::{Enrollment, Refused};
 use crate::store::CertificateState;
 use crate::time::Timestamp;
@@ -58,13 +59,6 @@ impl Enrollment {
         let suggested_window = Window { start: start.to_offset(), end: end.to_offset() };
         Ok(RenewalInfo { suggested_window, explanation_url: None })
     }
-}
-
-/// The time in which a certificate is best renewed: between two thirds and five sixths of its life, so that a client
-/// that is off for a while still has time.
-fn renewal_window(not_before: Timestamp, not_after: Timestamp) -> (Timestamp, Timestamp) {
-    let life = not_after.since(not_before);
-    (not_before.after(life * 2 / 3), not_before.after(life * 5 / 6))
 }
 
 const HOUR: std::time::Duration = std::time::Duration::from_secs(60 * 60);

@@ -1,11 +1,14 @@
 //! Requests: a public key, the proof that its owner holds the private half, and the names he asks for.
 
+use ::der::{Any, Decode};
 use openssl::x509::X509Req;
 use x509_parser::{
     certification_request::X509CertificationRequest,
     cri_attributes::ParsedCriAttribute,
-    extensions::{ParsedExtension, X509Extension},
+    extensions::{ExtendedKeyUsage, ParsedExtension, X509Extension},
     prelude::FromDer,
+    signature_algorithm::SignatureAlgorithm,
+    x509::AlgorithmIdentifier,
 };
 
 use crate::{
@@ -28,8 +31,9 @@ impl Csr {
     /// Reads a request of at most 16 kB, PEM or DER.
     ///
     /// Refused are: bytes that are not exactly one request; keys that [`PublicKey`] does not accept; a signature
-    /// that the key did not make, with whatever hash; CA rights; unknown critical extensions; unreadable names,
-    /// more than 10 alternative names or 16 in all. Other extensions, such as a subjectKeyIdentifier, are passed over.
+    /// that the key did not make, or made with a broken hash; CA rights; unknown critical extensions, and any that
+    /// stands there twice; unreadable names, more than 10 alternative names or 16 in all. Other extensions, such as a
+    /// subjectKeyIdentifier, are passed over.
     pub fn parse(bytes: &[u8]) -> Result<Csr, Refusal> {
         if bytes.len() > MOST_BYTES {
             return Err(Refusal::TooLong { found: bytes.len(), most: MOST_BYTES });
@@ -41,17 +45,19 @@ impl Csr {
         }
         let info = &request.certification_request_info;
         let key = PublicKey::from_spki(info.subject_pki.raw)?;
+        refuse_broken_hash(&request.signature_algorithm)?;
         prove_possession(&der, &key)?;
 
         let mut requested = in_distinguished_name(&info.subject)?;
-        for attribute in info.iter_attributes() {
-            if let ParsedCriAttribute::ExtensionRequest(request) = attribute.parsed_attribute() {
-                request
-                    .extensions
-                    .iter()
-                    .try_for_each(|extension| read_extension(extension, &mut requested))?;
-            }
+        // Of an attribute with several values only the first was read, and what was read is no whole SET.
+        if info.iter_attributes().any(|attribute| Any::from_der(attribute.value).is_err()) {
+            return Err(Refusal::Malformed("an attribute of it has more than one value"));
         }
+        let wished = info.iter_attributes().filter_map(|attribute| match attribute.parsed_attribute() {
+            ParsedCriAttribute::ExtensionRequest(request) => Some(&request.extensions),
+            _ => None,
+        });
+        read_extensions(&wished.flatten().collect::<Vec<_>>(), &mut requested)?;
         Csr::proven(key, requested)
     }
 
@@ -110,6 +116,10 @@ fn unwrap_armor(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
 /// RFC 2986 §4.2. OpenSSL verifies because it knows every hash and P-521; the key is the one read above.
 fn prove_possession(der: &[u8], key: &PublicKey) -> Result<(), Refusal> {
     let request = X509Req::from_der(der).map_err(|_| NOT_PKCS10)?;
+    // RFC 2986 §4.1 knows one version, and DER one spelling.
+    if request.version() != 0 || request.to_der().ok().as_deref() != Some(der) {
+        return Err(NOT_PKCS10);
+    }
     let key = openssl_key(key.spki_der())?;
     match request.verify(&key) {
         Ok(true) => Ok(()),
@@ -117,11 +127,36 @@ fn prove_possession(der: &[u8], key: &PublicKey) -> Result<(), Refusal> {
     }
 }
 
-/// Adds the names in one requested extension, and refuses what no requester may have.
-pub(crate) fn read_extension(
-    extension: &X509Extension<'_>,
+/// Who can make two requests with one signature could have the one proven that the key's owner never saw.
+fn refuse_broken_hash(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Refusal> {
+    let own = algorithm.algorithm.to_id_string();
+    // The library reports algorithms that it does not know on standard error, so it is asked about this one alone.
+    let read = (own == RSASSA_PSS).then(|| SignatureAlgorithm::try_from(algorithm));
+    let hash = match read {
+        Some(Ok(SignatureAlgorithm::RSASSA_PSS(parameters))) => {
+            parameters.hash_algorithm_oid().to_id_string()
+        }
+        _ => own,
+    };
+    if BROKEN.contains(&hash.as_str()) { Err(Refusal::WeakHash) } else { Ok(()) }
+}
+
+/// Adds the names in the requested extensions, and refuses what no requester may have.
+pub(crate) fn read_extensions(
+    extensions: &[&X509Extension<'_>],
     requested: &mut Vec<Name>,
 ) -> Result<(), Refusal> {
+    for (at, extension) in extensions.iter().enumerate() {
+        // RFC 5280 §4.2: of two, one reader would take the first and another the last.
+        if extensions[..at].iter().any(|earlier| earlier.oid == extension.oid) {
+            return Err(Refusal::Malformed("an extension stands in it twice"));
+        }
+        read_extension(extension, requested)?;
+    }
+    Ok(())
+}
+
+fn read_extension(extension: &X509Extension<'_>, requested: &mut Vec<Name>) -> Result<(), Refusal> {
     match extension.parsed_extension() {
         ParsedExtension::ParseError { .. } => Err(Refusal::Malformed("an extension in it cannot be read")),
         ParsedExtension::SubjectAlternativeName(names) => {
@@ -137,6 +172,7 @@ pub(crate) fn read_extension(
         ParsedExtension::KeyUsage(usage) if usage.key_cert_sign() || usage.crl_sign() => {
             Err(Refusal::AuthorityWanted)
         }
+        ParsedExtension::ExtendedKeyUsage(usage) if is_authoritative(usage) => Err(Refusal::AuthorityWanted),
         ParsedExtension::BasicConstraints(_)
         | ParsedExtension::KeyUsage(_)
         | ParsedExtension::ExtendedKeyUsage(_)
@@ -146,9 +182,29 @@ pub(crate) fn read_extension(
     }
 }
 
+/// Whoever signs answers of OCSP or CMP speaks for the authority (RFC 6960 §4.2.2.2, RFC 6402 §2.10), and "any purpose"
+/// is these as well.
+fn is_authoritative(usage: &ExtendedKeyUsage<'_>) -> bool {
+    let speaks = usage.other.iter().any(|purpose| CMC.contains(&purpose.to_id_string().as_str()));
+    usage.any || usage.ocsp_signing || speaks
+}
+
 const MOST_BYTES: usize = 16 * 1024;
 const MOST_NAMES: usize = 16;
 const MOST_ALTERNATIVE_NAMES: usize = 10;
+/// RSA with MD2, MD4, MD5 and SHA-1, in two spellings; ECDSA with SHA-1; SHA-1 as such.
+const BROKEN: [&str; 7] = [
+    "1.2.840.113549.1.1.2",
+    "1.2.840.113549.1.1.3",
+    "1.2.840.113549.1.1.4",
+    "1.2.840.113549.1.1.5",
+    "1.3.14.3.2.29",
+    "1.2.840.10045.4.1",
+    "1.3.14.3.2.26",
+];
+const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
+/// id-kp-cmcCA, cmcRA and cmcArchive (RFC 6402 §2.10).
+const CMC: [&str; 3] = ["1.3.6.1.5.5.7.3.27", "1.3.6.1.5.5.7.3.28", "1.3.6.1.5.5.7.3.29"];
 /// The second label is what Microsoft's and Netscape's tools write (RFC 7468 §7).
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 const NOT_PKCS10: Refusal = Refusal::Malformed("it is neither PEM nor DER of a PKCS#10 request");

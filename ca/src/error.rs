@@ -20,10 +20,13 @@ pub enum Refusal {
     /// The request was not signed by the key that it carries, so possession is not proven.
     #[error("the request is not signed by its own key")]
     BadSignature,
+    /// The request is signed with a hash for which two messages can be found that share one signature.
+    #[error("the request is signed with a hash that is broken: sign with SHA-256")]
+    WeakHash,
     /// The public key is of a kind, size or form that is not certified.
     #[error("this public key is not accepted: {0}")]
     Key(&'static str),
-    /// The request asks for CA:TRUE, keyCertSign or cRLSign.
+    /// The request asks for CA:TRUE, keyCertSign or cRLSign, or for a purpose that only an authority gives away.
     #[error("the request asks for the rights of a certification authority")]
     AuthorityWanted,
     /// The request holds a critical extension that is not understood; the OID is given.

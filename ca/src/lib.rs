@@ -53,6 +53,7 @@ mod profile;
 mod public_key;
 mod revocation;
 mod serial;
+mod weak_key;
 
 pub use authority::{Authority, Urls};
 pub use authority_key::AuthorityKey;

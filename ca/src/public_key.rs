@@ -7,7 +7,7 @@ use openssl::{
 use rcgen::{KeyUsagePurpose, PublicKeyData};
 use sha2::{Digest, Sha256};
 
-use crate::{Refusal, certificate::hex};
+use crate::{Refusal, certificate::hex, weak_key};
 
 /// A public key that may be certified: P-256, P-384, P-521, Ed25519, or RSA of 2048 to 4096 bits with exponent
 /// 65537, in the one DER form that RFC 5480, RFC 8410 and RFC 3279 give it.
@@ -24,11 +24,14 @@ impl PublicKey {
     /// key may well sign its request with SHA-256 (rustls/rcgen#448).
     pub fn from_spki(der: &[u8]) -> Result<PublicKey, Refusal> {
         let parts = rcgen::SubjectPublicKeyInfo::from_der(der).map_err(|_| Refusal::Key(KINDS))?;
-        // One key has one form; another spelling would give one key two fingerprints.
-        if parts.subject_public_key_info() != der {
+        let key = openssl_key(der)?;
+        examine(&key, parts.der_bytes())?;
+        // One key has one form; another spelling would give one key two fingerprints. OpenSSL reads several, such as a
+        // modulus without its sign octet, and writes one.
+        let written = key.public_key_to_der().map_err(|_| Refusal::Key(KINDS))?;
+        if parts.subject_public_key_info() != der || written != der {
             return Err(Refusal::Key("it is not in canonical form"));
         }
-        examine(&openssl_key(der)?, parts.der_bytes())?;
         Ok(PublicKey { spki: der.to_vec(), parts })
     }
 
@@ -64,6 +67,9 @@ fn examine(key: &PKey<Public>, bits: &[u8]) -> Result<(), Refusal> {
     match key.id() {
         Id::RSA => rsa(key),
         Id::EC => elliptic(key, bits),
+        Id::ED25519 if weak_key::is_of_small_order(bits) => {
+            Err(Refusal::Key("anybody can sign for this point"))
+        }
         Id::ED25519 => Ok(()),
         _ => Err(Refusal::Key(KINDS)),
     }
@@ -78,7 +84,7 @@ fn elliptic(key: &PKey<Public>, bits: &[u8]) -> Result<(), Refusal> {
     sound.map_err(|_| Refusal::Key("its point is not on the curve"))
 }
 
-/// Size, exponent and small factors, after Boulder's list of bad keys.
+/// Size, exponent and what is known to be weak.
 fn rsa(key: &PKey<Public>) -> Result<(), Refusal> {
     let broken = |_| Refusal::Key("its numbers cannot be read");
     let rsa = key.rsa().map_err(broken)?;
@@ -89,13 +95,7 @@ fn rsa(key: &PKey<Public>) -> Result<(), Refusal> {
     if *rsa.e() != f4 {
         return Err(Refusal::Key("an RSA key has the exponent 65537"));
     }
-    // Every odd number instead of every prime: no table, same answer.
-    for small in std::iter::once(2).chain((3..752).step_by(2)) {
-        if rsa.n().mod_word(small).map_err(broken)? == 0 {
-            return Err(Refusal::Key("its modulus has a small factor"));
-        }
-    }
-    Ok(())
+    weak_key::modulus(rsa.n()).map_err(broken)?.map_or(Ok(()), |why| Err(Refusal::Key(why)))
 }
 
 #[cfg(test)]

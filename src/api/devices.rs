@@ -3,6 +3,7 @@
 
 use axum::Extension;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use super::certificates::enrolled;
 use super::{Answer, House, Refused};
 use crate::enrollment::{Brought, Shown};
+use crate::principal::Principal;
 use crate::time;
 
 /// A certificate request is small; a larger one is not read (spec: 16 kB before any decoding).
@@ -33,10 +35,17 @@ pub(super) fn public_routes() -> axum::Router<House> {
 }
 
 /// `POST /api/v1/enroll` with `Authorization: Bearer TOKEN` and a PKCS#10 request (PEM or DER) as the body.
-async fn enroll(State(house): State<House>, headers: HeaderMap, csr: Bytes) -> Answer<Value> {
+async fn enroll(
+    State(house): State<House>,
+    headers: HeaderMap,
+    csr: Result<Bytes, BytesRejection>,
+) -> Answer<Value> {
     let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let token =
-        token.ok_or_else(|| Refused::BadRequest("send the token as `Authorization: Bearer TOKEN`".into()))?;
+    let Some(token) = token else {
+        let why = "send the token as `Authorization: Bearer TOKEN`";
+        return Err(Refused::BadRequest(turned_away(&house, why).await));
+    };
+    let csr = read(&house, csr).await?;
     enrolled(
         &house,
         house.enrollment.enroll_with_token(FRONT, Brought::Secret(token), None, &csr, time::now()).await?,
@@ -48,11 +57,27 @@ async fn enroll(State(house): State<House>, headers: HeaderMap, csr: Bytes) -> A
 async fn renew(
     State(house): State<House>,
     Extension(Shown(shown)): Extension<Shown>,
-    csr: Bytes,
+    csr: Result<Bytes, BytesRejection>,
 ) -> Answer<Value> {
-    let presented =
-        shown.ok_or_else(|| Refused::Forbidden("show the certificate that is to be renewed".into()))?;
+    let Some(presented) = shown else {
+        let why = "show the certificate that is to be renewed";
+        return Err(Refused::Forbidden(turned_away(&house, why).await));
+    };
+    let csr = read(&house, csr).await?;
     enrolled(&house, house.enrollment.renew(FRONT, &presented, None, &csr, time::now()).await?).await
+}
+
+async fn read(house: &House, csr: Result<Bytes, BytesRejection>) -> Result<Bytes, Refused> {
+    match csr {
+        Ok(csr) => Ok(csr),
+        Err(_) => Err(Refused::BadRequest(turned_away(house, "a request of at most 16 kB is read").await)),
+    }
+}
+
+/// Audits why somebody was not even asked what he wants, and gives it back for the answer.
+async fn turned_away(house: &House, why: &str) -> String {
+    house.enrollment.turned_away(&Principal::Guest, FRONT, why, time::now()).await;
+    why.to_owned()
 }
 
 async fn ready(State(house): State<House>) -> Result<&'static str, StatusCode> {

@@ -9,6 +9,8 @@ mod ocsp;
 use axum::Router;
 
 use super::{Enrollment, Presented, Refused};
+use crate::principal::Principal;
+use crate::time::Timestamp;
 pub(super) use acme::Nonces;
 pub(super) use cmp::Transactions;
 
@@ -24,6 +26,20 @@ pub(crate) fn router(enrollment: Enrollment) -> Router {
 /// What everybody may ask over plain HTTP: whoever checks a certificate must not need one to do so.
 pub(crate) fn public_router(enrollment: Enrollment) -> Router {
     ocsp::routes().with_state(enrollment)
+}
+
+impl Enrollment {
+    /// Audits that a request was refused before anything in it was decided on: by its form, or for want of a proof.
+    pub(crate) async fn turned_away(
+        &self,
+        who: &Principal,
+        front: &'static str,
+        why: impl Into<String>,
+        now: Timestamp,
+    ) {
+        let refused = Err::<(), _>(Refused::Message(why.into()));
+        let _ = self.audited(who, "certificate.enroll", front, refused, now).await;
+    }
 }
 
 /// The sentence for whoever asked. What broke inside is for the log alone.

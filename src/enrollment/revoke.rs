@@ -24,7 +24,8 @@ impl Enrollment {
     ) -> Result<usize, Refused> {
         let serial = canonical(serial)?;
         let reason: ca::Reason = reason.parse().map_err(Refused::Word)?;
-        let line = self.show(&serial).await?.ok_or_else(|| Refused::NoCertificate(serial.clone()))?;
+        let line = self.show(&serial).await?.ok_or_else(|| Refused::NoCertificate(serial.clone()));
+        let line = self.audited(who, "certificate.revoke", &serial, line, now).await?;
         let outcome = authorize(who, Act::TakeBack(line.account));
         self.audited(who, "certificate.revoke", &serial, outcome, now).await?;
 
@@ -33,7 +34,8 @@ impl Enrollment {
             true => Ok(vec![line.serial]),
             false => Err(Refused::AlreadyRevoked(line.serial)),
         };
-        let gone = self.store.write(take_back).await?;
+        let gone = self.store.write(take_back).await;
+        let gone = self.audited(who, "certificate.revoke", &serial, gone, now).await?;
         Ok(self.cut_off(&gone, reason, now).await)
     }
 

@@ -19,6 +19,7 @@ mod doors;
 mod durability;
 mod est;
 mod flow;
+mod hostile;
 mod keys;
 mod limits;
 mod mail;

@@ -13,7 +13,8 @@ use super::{
     template::{AttributeTypeAndValue, CertReqMsg, CertRequest, CertTemplate, OldCertId, PopoSigningKey},
 };
 use crate::{
-    Csr, Name, PublicKey, Refusal, csr::read_extension, names::in_distinguished_name, public_key::openssl_key,
+    Csr, Name, PublicKey, Refusal, csr::read_extensions, names::in_distinguished_name,
+    public_key::openssl_key,
 };
 
 /// A certificate is asked for.
@@ -98,12 +99,15 @@ fn requested_names(wanted: &CertTemplate) -> Result<Vec<Name>, Objection> {
             _ => return Err(template("its subject cannot be read")),
         }
     }
-    for extension in wanted.extensions.iter().flatten() {
-        match X509Extension::from_der(&extension.to_der()?) {
-            Ok(([], extension)) => read_extension(&extension, &mut names)?,
+    let raw = wanted.extensions.iter().flatten().map(Encode::to_der).collect::<Result<Vec<_>, _>>()?;
+    let mut extensions = Vec::with_capacity(raw.len());
+    for der in &raw {
+        match X509Extension::from_der(der) {
+            Ok(([], extension)) => extensions.push(extension),
             _ => return Err(template("an extension in it cannot be read")),
         }
     }
+    read_extensions(&extensions.iter().collect::<Vec<_>>(), &mut names)?;
     Ok(names)
 }
 

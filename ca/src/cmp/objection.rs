@@ -25,6 +25,7 @@ impl From<Refusal> for Objection {
     fn from(refusal: Refusal) -> Objection {
         let info = match &refusal {
             Refusal::BadSignature => FailureInfo::BadPop,
+            Refusal::WeakHash => FailureInfo::BadAlg,
             Refusal::Malformed(_) | Refusal::TooLong { .. } | Refusal::UnreadableName(_) => {
                 FailureInfo::BadDataFormat
             }

@@ -11,8 +11,9 @@ mod revocation;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, LINK, LOCATION, RETRY_AFTER};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, LINK, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -118,19 +119,25 @@ async fn renewal_info(State(enrollment): State<Enrollment>, Path(id): Path<Strin
     }
 }
 
-/// A handler of signed requests.
+/// A handler of signed requests, which come by POST alone (§6.3).
 fn signed(wish: fn(String) -> Wish) -> MethodRouter<Enrollment> {
     post(
         async move |State(enrollment): State<Enrollment>,
                     OriginalUri(uri): OriginalUri,
                     id: Option<Path<String>>,
                     headers: HeaderMap,
-                    body: Bytes| {
+                    body: Result<Bytes, BytesRejection>| {
             let wish = wish(id.map(|Path(id)| id).unwrap_or_default());
-            let response = answered(&enrollment, &headers, uri.path(), &body, wish).await;
+            let response = answered(&enrollment, &headers, uri.path(), body, wish).await;
             finished(&enrollment, &headers, response)
         },
     )
+    .fallback(async |State(enrollment): State<Enrollment>, headers: HeaderMap| {
+        let problem = Problem::malformed("this is asked for by a signed POST").with_status(405);
+        enrollment.turned_away(&Principal::Guest, FRONT, problem.to_string(), time::now()).await;
+        let response = ([(ALLOW, "POST")], said(&problem)).into_response();
+        finished(&enrollment, &headers, response)
+    })
 }
 
 /// The four gates, the wish; what is refused before anything was decided is audited here.
@@ -138,7 +145,7 @@ async fn answered(
     enrollment: &Enrollment,
     headers: &HeaderMap,
     path: &str,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
     wish: Wish,
 ) -> Response {
     let now = time::now();
@@ -150,11 +157,8 @@ async fn answered(
         Ok(reply) => return reply.into_response(),
         Err(no) => no,
     };
-    if let No::Problem(problem) = &no
-        && problem.kind() != ProblemType::BadNonce
-    {
-        let refused = Err::<(), _>(Refused::Message(problem.to_string()));
-        let _ = enrollment.audited(&Principal::Guest, "certificate.enroll", FRONT, refused, now).await;
+    if let No::Problem(problem) = &no {
+        enrollment.turned_away(&Principal::Guest, FRONT, problem.to_string(), now).await;
     }
     said(&no.into_problem())
 }
@@ -164,13 +168,14 @@ fn asked(
     enrollment: &Enrollment,
     headers: &HeaderMap,
     path: &str,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
     now: Timestamp,
 ) -> Result<Asked, Problem> {
     if headers.get(CONTENT_TYPE).is_none_or(|kind| kind != "application/jose+json") {
         return Err(Problem::malformed("send Content-Type: application/jose+json").with_status(415));
     }
-    let (base, jws) = (base(headers)?, Jws::parse(body)?);
+    let longer = |_| Problem::malformed("the message is longer than is read").with_status(413);
+    let (base, jws) = (base(headers)?, Jws::parse(&body.map_err(longer)?)?);
     if !enrollment.nonces.use_up(jws.nonce()) {
         return Err(Problem::new(ProblemType::BadNonce, "this nonce is unknown, used or too old"));
     }

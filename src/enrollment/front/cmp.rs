@@ -7,8 +7,11 @@
 mod proof;
 mod transaction;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
@@ -33,6 +36,8 @@ pub(in crate::enrollment) use transaction::Transactions;
 const BODY: usize = 20 * 1024;
 const KIND: &str = "application/pkixcmp";
 const FRONT: &str = "cmp";
+/// How far a client's clock may be from ours.
+const SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn routes() -> Router<Enrollment> {
     Router::new()
@@ -41,8 +46,12 @@ pub(super) fn routes() -> Router<Enrollment> {
         .layer(DefaultBodyLimit::max(BODY))
 }
 
-async fn plain(State(enrollment): State<Enrollment>, headers: HeaderMap, body: Bytes) -> Response {
-    posted(&enrollment, &headers, &body, None).await
+async fn plain(
+    State(enrollment): State<Enrollment>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    posted(&enrollment, &headers, body, None).await
 }
 
 /// The profile by its name in the path (RFC 9811 §3.4).
@@ -50,27 +59,47 @@ async fn profiled(
     State(enrollment): State<Enrollment>,
     Path(profile): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    posted(&enrollment, &headers, &body, Some(profile)).await
+    posted(&enrollment, &headers, body, Some(profile)).await
 }
 
 async fn posted(
     enrollment: &Enrollment,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
     profile: Option<String>,
 ) -> Response {
-    if headers.get(CONTENT_TYPE).is_none_or(|kind| !kind.as_bytes().eq_ignore_ascii_case(KIND.as_bytes())) {
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send Content-Type: {KIND}\n")).into_response();
-    }
-    match enrollment.cmp(body, profile, time::now()).await {
+    let sound =
+        headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().eq_ignore_ascii_case(KIND.as_bytes()));
+    let body = match (sound, body) {
+        (true, Ok(body)) => body,
+        (true, Err(_)) => {
+            return away(enrollment, StatusCode::PAYLOAD_TOO_LARGE, "a message of at most 16 kB is read")
+                .await;
+        }
+        (false, _) => {
+            return away(
+                enrollment,
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "send Content-Type: application/pkixcmp",
+            )
+            .await;
+        }
+    };
+    match enrollment.cmp(&body, profile, time::now()).await {
         Ok(reply) => ([(CONTENT_TYPE, KIND)], reply).into_response(),
         Err(failure) => {
             tracing::error!(front = FRONT, error = %failure, "a message could not be answered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// What is no message is refused by HTTP (RFC 9811 §3.1), and audited as a refusal too.
+async fn away(enrollment: &Enrollment, status: StatusCode, why: &'static str) -> Response {
+    enrollment.turned_away(&Principal::Guest, FRONT, why, time::now()).await;
+    (status, format!("{why}\n")).into_response()
 }
 
 /// What is answered, with what the answer borrows from.
@@ -90,21 +119,26 @@ impl Enrollment {
         let request = match Request::parse(bytes) {
             Ok(request) => request,
             Err(rejected) => {
-                self.objected(&Principal::Guest, &rejected.objection, now).await;
+                self.turned_away(&Principal::Guest, FRONT, rejected.objection.text.clone(), now).await;
                 let responder = Responder { authority: issuing, signer: None };
                 return Ok(responder.reject(&rejected, nonce, now.to_offset())?);
             }
         };
         let (known, decision) = match self.sender(&request, now).await {
             Ok(known) => {
-                let decision = self.answer(&request, &known, profile, nonce, now).await;
+                let decision = match timely(&request, now) {
+                    Ok(()) => self.answer(&request, &known, profile, nonce, now).await,
+                    Err(objection) => Err(objection),
+                };
                 (Some(known), decision)
             }
-            Err(objection) => {
-                self.objected(&Principal::Guest, &objection, now).await;
-                (None, Err(objection))
-            }
+            Err(objection) => (None, Err(objection)),
         };
+        // What was refused before anything was decided is audited here, the rest where it was decided.
+        if let Err(objection) = &decision {
+            let who = known.as_ref().map_or(Principal::Guest, |known| self.principal_of(known));
+            self.turned_away(&who, FRONT, objection.text.clone(), now).await;
+        }
         self.reply(&request, known.as_ref(), decision, nonce, now).await
     }
 
@@ -116,14 +150,7 @@ impl Enrollment {
         nonce: [u8; 16],
         now: Timestamp,
     ) -> Result<Decision, Objection> {
-        let read = match request.body() {
-            Ok(body) => body,
-            Err(objection) => {
-                self.objected(&self.principal_of(known), &objection, now).await;
-                return Err(objection);
-            }
-        };
-        match read {
+        match request.body()? {
             Body::Enrol(enrolment) => {
                 let profile = profile.or_else(|| request.header().profile.clone());
                 Ok(self.enrol(request, known, *enrolment, profile, nonce, now).await)
@@ -156,10 +183,11 @@ impl Enrollment {
         let transaction = &request.header().transaction;
         if !self.transactions.begin(transaction, now) {
             let again = Objection::new(FailureInfo::TransactionIdInUse, "this transaction was begun before");
+            self.turned_away(&self.principal_of(known), FRONT, again.text.clone(), now).await;
             return Decision::Declined(enrolment, again);
         }
         let (profile, material) = (profile.as_deref(), Material::Requested(enrolment.csr.clone()));
-        let material = self.replaces(known, &enrolment).map(|()| material);
+        let material = self.replaces(known, &enrolment).await.map(|()| material);
         let enrolled = match known {
             Known::Token { alive, .. } => self.by_token(FRONT, alive, profile, material, now).await,
             Known::Holder(presented) => self.by_certificate(FRONT, presented, profile, material, now).await,
@@ -181,26 +209,34 @@ impl Enrollment {
         }
     }
 
-    /// A key update by signature is about the signer's certificate and no other (RFC 9483 §4.1.3).
-    fn replaces(&self, known: &Known, enrolment: &Enrolment) -> Result<(), Refused> {
-        match (known, enrolment.replaces.as_ref()) {
-            (Known::Holder(presented), Some(old)) => {
-                let same = old.serial().is_some_and(|serial| serial.to_string() == presented.serial);
-                if same { Ok(()) } else { Err(StatusRefused::WrongAccount.into()) }
-            }
-            _ => Ok(()),
+    /// A key update by signature is about the signer's certificate and no other (RFC 9483 §4.1.3); by a token, about one
+    /// of the same account's.
+    async fn replaces(&self, known: &Known, enrolment: &Enrolment) -> Result<(), Refused> {
+        let Some(old) = &enrolment.replaces else { return Ok(()) };
+        let serial = old.serial().filter(|_| old.is_of(self.authority.public().issuing()));
+        let serial = serial.map(|serial| serial.to_string()).unwrap_or_default();
+        if let Known::Holder(presented) = known {
+            let same = serial == presented.serial;
+            return if same { Ok(()) } else { Err(StatusRefused::WrongAccount.into()) };
         }
+        let own = self.show(&serial).await?.is_some_and(|line| line.account == known.account());
+        if own { Ok(()) } else { Err(Refused::NoCertificate(serial)) }
     }
 
     /// rr: of one's own certificates, by a token or with one of them.
     async fn withdraw(&self, known: &Known, wanted: &Withdrawal, now: Timestamp) -> Result<(), Objection> {
-        let unknown = || Objection::new(FailureInfo::BadCertId, "there is no such certificate in the ledger");
-        let ours = wanted.certificate.is_of(self.authority.public().issuing());
-        let serial = wanted.certificate.serial().filter(|_| ours).ok_or_else(unknown)?.to_string();
         let who = self.principal_of(known);
+        let ours = wanted.certificate.is_of(self.authority.public().issuing());
+        let Some(serial) = wanted.certificate.serial().filter(|_| ours).map(|serial| serial.to_string())
+        else {
+            let why = "there is no such certificate in the ledger";
+            self.turned_away(&who, FRONT, why, now).await;
+            return Err(Objection::new(FailureInfo::BadCertId, why));
+        };
         let done = async {
-            let line = self.show(&serial).await?.ok_or_else(|| Refused::NoCertificate(serial.clone()))?;
-            if let (Known::Token { alive, .. }, true) = (known, line.account == known.account()) {
+            let line = self.show(&serial).await?;
+            let own = line.is_some_and(|line| line.account == known.account());
+            if let (Known::Token { alive, .. }, true) = (known, own) {
                 self.spend(alive, now).await?;
             }
             self.revoke(&who, &serial, wanted.reason.name(), now).await
@@ -283,12 +319,18 @@ impl Enrollment {
         let _one = self.transactions.signer.lock().await;
         self.own("cmp", ca::Profile::CmpSigner, subject, now).await
     }
+}
 
-    /// A message that was refused before anything was decided is audited as a refusal too.
-    async fn objected(&self, who: &Principal, objection: &Objection, now: Timestamp) {
-        let refused = Err::<(), _>(Refused::Message(objection.text.clone()));
-        let _ = self.audited(who, "certificate.enroll", FRONT, refused, now).await;
+/// A clock that is a day wrong makes certificates that its owner will not use, or a message that waited for its hour.
+fn timely(request: &Request, now: Timestamp) -> Result<(), Objection> {
+    let apart = request.header().time.map(|theirs| (theirs - now.to_offset()).unsigned_abs());
+    if apart.is_none_or(|apart| apart < SKEW) {
+        return Ok(());
     }
+    Err(Objection::new(
+        FailureInfo::BadTime,
+        "the message's time is more than a day away from ours: set the clock",
+    ))
 }
 
 fn tell(question: &Question, chain: &[&[u8]]) -> Option<Information> {

@@ -4,6 +4,7 @@
 //! certificate. A label in the path is the name of a profile (RFC 7030 §3.2.2): a token for another one is refused.
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::Shown;
 use crate::enrollment::{Brought, Enrolled, Enrollment, Refused};
+use crate::principal::Principal;
 use crate::time;
 
 /// A request of 16 kB in base64, with its line ends.
@@ -56,16 +58,27 @@ async fn enroll(
     Extension(shown): Extension<Shown>,
     label: Option<Path<String>>,
     headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, No> {
-    let csr = request(&headers, &body)?;
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let profile = label.as_ref().map(|Path(label)| label.as_str());
-    if let Some(credentials) = credentials(&headers) {
-        let (id, secret) = credentials.split_once(':').ok_or(No::Credentials)?;
-        let brought = Brought::Named(id, secret);
-        return answer(enrollment.enroll_with_token(FRONT, brought, profile, &csr, time::now()).await?);
-    }
-    renewed(&enrollment, &shown, profile, &csr).await
+    let done = enrolled(&enrollment, &shown, profile, &headers, body).await;
+    answered(&enrollment, done.and_then(alone)).await
+}
+
+async fn enrolled(
+    enrollment: &Enrollment,
+    shown: &Shown,
+    profile: Option<&str>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Enrolled, No> {
+    let csr = request(headers, body)?;
+    let Some(credentials) = credentials(headers) else {
+        return renewed(enrollment, shown, profile, &csr).await;
+    };
+    let (id, secret) = credentials.split_once(':').ok_or(No::Credentials)?;
+    let brought = Brought::Named(id, secret);
+    Ok(enrollment.enroll_with_token(FRONT, brought, profile, &csr, time::now()).await?)
 }
 
 /// The same certificate again for whoever shows it (§4.2.2).
@@ -74,10 +87,14 @@ async fn reenroll(
     Extension(shown): Extension<Shown>,
     label: Option<Path<String>>,
     headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, No> {
-    let csr = request(&headers, &body)?;
-    renewed(&enrollment, &shown, label.as_ref().map(|Path(label)| label.as_str()), &csr).await
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let profile = label.as_ref().map(|Path(label)| label.as_str());
+    let done = match request(&headers, body) {
+        Ok(csr) => renewed(&enrollment, &shown, profile, &csr).await,
+        Err(no) => Err(no),
+    };
+    answered(&enrollment, done.and_then(alone)).await
 }
 
 /// A certificate with a key that the house makes (§4.4), where the operator allows it.
@@ -85,21 +102,31 @@ async fn make_key(
     State(enrollment): State<Enrollment>,
     label: Option<Path<String>>,
     headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, No> {
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let profile = label.as_ref().map(|Path(label)| label.as_str());
+    let done = made(&enrollment, profile, &headers, body).await;
+    answered(&enrollment, done.and_then(with_key)).await
+}
+
+async fn made(
+    enrollment: &Enrollment,
+    profile: Option<&str>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Enrolled, No> {
     if !enrollment.makes_keys() {
         return Err(No::KeysAreMadeElsewhere);
     }
-    let csr = request(&headers, &body)?;
-    let credentials = credentials(&headers).ok_or(No::Credentials)?;
+    let csr = request(headers, body)?;
+    let credentials = credentials(headers).ok_or(No::Credentials)?;
     let (id, secret) = credentials.split_once(':').ok_or(No::Credentials)?;
-    let (brought, profile) = (Brought::Named(id, secret), label.as_ref().map(|Path(label)| label.as_str()));
-    let enrolled = enrollment.make_with_token(FRONT, brought, profile, &csr, time::now()).await?;
-    with_key(&enrolled)
+    let brought = Brought::Named(id, secret);
+    Ok(enrollment.make_with_token(FRONT, brought, profile, &csr, time::now()).await?)
 }
 
 /// Both in one answer (RFC 7030 §4.4.2): the key as PKCS#8, and the certificate.
-fn with_key(enrolled: &Enrolled) -> Result<Response, No> {
+fn with_key(enrolled: Enrolled) -> Result<Response, No> {
     let certificate = ca::Certificate::from_pem(&enrolled.certificate_pem).map_err(Refused::from)?;
     let key = enrolled.key_pem.as_ref().ok_or(No::KeysAreMadeElsewhere)?;
     let key: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
@@ -120,15 +147,27 @@ async fn renewed(
     shown: &Shown,
     profile: Option<&str>,
     csr: &[u8],
-) -> Result<Response, No> {
+) -> Result<Enrolled, No> {
     let presented = shown.0.as_ref().ok_or(No::Credentials)?;
-    answer(enrollment.renew(FRONT, presented, profile, csr, time::now()).await?)
+    Ok(enrollment.renew(FRONT, presented, profile, csr, time::now()).await?)
 }
 
 /// The certificate alone; its chain is what `cacerts` says (§4.2.3).
-fn answer(enrolled: Enrolled) -> Result<Response, No> {
+fn alone(enrolled: Enrolled) -> Result<Response, No> {
     let certificate = ca::Certificate::from_pem(&enrolled.certificate_pem).map_err(Refused::from)?;
     Ok(certificates(&[certificate.der()]))
+}
+
+/// A no that came before any decision is audited here.
+async fn answered(enrollment: &Enrollment, done: Result<Response, No>) -> Response {
+    let no = match done {
+        Ok(response) => return response,
+        Err(no) => no,
+    };
+    if let Some(why) = no.of_form() {
+        enrollment.turned_away(&Principal::Guest, FRONT, why, time::now()).await;
+    }
+    no.into_response()
 }
 
 fn certificates(der: &[&[u8]]) -> Response {
@@ -143,7 +182,8 @@ fn encoded(kind: &'static str, der: &[u8]) -> Response {
 
 /// The request: base64 with any line ends, whatever Content-Transfer-Encoding says (RFC 8951 §3.2); who sends DER or
 /// PEM instead is understood as well.
-fn request(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, No> {
+fn request(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<u8>, No> {
+    let body = body.map_err(|_| No::Length)?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/pkcs10") {
@@ -167,9 +207,28 @@ fn credentials(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 enum No {
     Credentials,
     Kind,
+    Length,
     Encoding,
     KeysAreMadeElsewhere,
     Refused(Refused),
+}
+
+impl No {
+    /// What was wrong with the form of the request, if it was that.
+    fn of_form(&self) -> Option<&'static str> {
+        match self {
+            No::Credentials => Some(
+                "bring a one-time token by HTTP Basic, its name and its secret, or show the certificate to renew",
+            ),
+            No::Kind => Some("send Content-Type: application/pkcs10"),
+            No::Length => Some("a request of at most 16 kB is read"),
+            No::Encoding => Some("the body is not base64 of a PKCS#10 request"),
+            No::KeysAreMadeElsewhere => {
+                Some("this house makes no keys for devices: make one there, and simpleenroll")
+            }
+            No::Refused(_) => None,
+        }
+    }
 }
 
 impl From<Refused> for No {
@@ -180,16 +239,13 @@ impl From<Refused> for No {
 
 impl IntoResponse for No {
     fn into_response(self) -> Response {
+        let said = self.of_form().unwrap_or_default().to_owned();
         let (status, said) = match self {
-            No::Credentials => (
-                StatusCode::UNAUTHORIZED,
-                "bring a one-time token by HTTP Basic, its name and its secret, or show the certificate to renew".into(),
-            ),
-            No::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/pkcs10".into()),
-            No::Encoding => (StatusCode::BAD_REQUEST, "the body is not base64 of a PKCS#10 request".into()),
-            No::KeysAreMadeElsewhere => {
-                (StatusCode::NOT_FOUND, "this house makes no keys for devices: make one there, and simpleenroll".into())
-            }
+            No::Credentials => (StatusCode::UNAUTHORIZED, said),
+            No::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, said),
+            No::Length => (StatusCode::PAYLOAD_TOO_LARGE, said),
+            No::Encoding => (StatusCode::BAD_REQUEST, said),
+            No::KeysAreMadeElsewhere => (StatusCode::NOT_FOUND, said),
             No::Refused(refused) => (status(&refused), super::told(&refused, FRONT)),
         };
         let mut response =

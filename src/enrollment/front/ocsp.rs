@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -23,8 +24,9 @@ pub(super) fn routes() -> Router<Enrollment> {
         .layer(DefaultBodyLimit::max(BODY))
 }
 
-async fn posted(State(enrollment): State<Enrollment>, body: Bytes) -> Response {
-    answered(&enrollment, OcspRequest::parse(&body), false).await
+async fn posted(State(enrollment): State<Enrollment>, body: Result<Bytes, BytesRejection>) -> Response {
+    let request = body.map_err(|_| OcspRefusal::MalformedRequest).and_then(|body| OcspRequest::parse(&body));
+    answered(&enrollment, request, false).await
 }
 
 /// The path is taken as it was sent: the slashes of base64 may stand there as they are or escaped.

@@ -25,6 +25,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -136,6 +138,67 @@ impl Web {
     }
 }
 
+/// A connection that is kept from one request to the next, to a door with TLS or without.
+pub(crate) struct Line {
+    address: SocketAddr,
+    config: Option<Arc<ClientConfig>>,
+    stream: Option<Box<dyn Stream>>,
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+impl Line {
+    pub(crate) fn https(town: &Town) -> Self {
+        let config = tls_config(&town.root(), None, &["http/1.1"]);
+        Self { address: town.door("https"), config: Some(config), stream: None }
+    }
+
+    pub(crate) fn http(town: &Town) -> Self {
+        Self { address: town.door("http"), config: None, stream: None }
+    }
+
+    /// The host as a client names it.
+    pub(crate) fn host(&self) -> String {
+        format!("localhost:{}", self.address.port())
+    }
+
+    /// One request; `announced` is the length that it says it has, of which the daemon may not wait for all.
+    pub(crate) fn say(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        announced: usize,
+    ) -> Answer {
+        let host = self.host();
+        let ask =
+            |stream: &mut Box<dyn Stream>| converse(stream, method, &host, path, headers, body, announced);
+        // The daemon may have hung up after the last answer, as it does where it did not read all.
+        let kept = self.stream.take().and_then(|mut stream| Some((ask(&mut stream)?, stream)));
+        let (answer, stream) = kept.unwrap_or_else(|| {
+            let mut stream = self.open();
+            let answer = ask(&mut stream);
+            (answer.unwrap_or_else(|| panic!("no answer to {method} {path}")), stream)
+        });
+        if announced == body.len() && answer.header("connection") != "close" {
+            self.stream = Some(stream);
+        }
+        answer
+    }
+
+    fn open(&self) -> Box<dyn Stream> {
+        let socket = TcpStream::connect_timeout(&self.address, PATIENCE).expect("the door is open");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        socket.set_nodelay(true).expect("a socket");
+        let Some(config) = &self.config else { return Box::new(socket) };
+        let name = ServerName::try_from("localhost").expect("a host name");
+        let connection = ClientConnection::new(config.clone(), name).expect("a TLS client");
+        Box::new(StreamOwned::new(connection, socket))
+    }
+}
+
 /// One request and its answer on a fresh connection (RFC 9112).
 pub(crate) fn exchange(
     stream: &mut (impl Read + Write),
@@ -145,11 +208,27 @@ pub(crate) fn exchange(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let headers = [headers, &[("Connection", "close")]].concat();
+    let answer = converse(stream, method, host, path, &headers, body, body.len());
+    answer.unwrap_or_else(|| panic!("no answer to {method} {path}"))
+}
+
+/// One request and its answer, if there is one.
+
+fn converse(
+    stream: &mut (impl Read + Write),
+    method: &str,
+    host: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    announced: usize,
+) -> Option<Answer> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    head += &format!("Content-Length: {}\r\n\r\n", body.len());
+    head += &format!("Content-Length: {announced}\r\n\r\n");
     // A server that has heard enough may answer before the end.
     let _ = stream.write_all(&[head.as_bytes(), body].concat()).and_then(|()| stream.flush());
     let mut heard = Vec::new();
@@ -161,7 +240,6 @@ pub(crate) fn exchange(
         }
     }
     parse(&heard)
-        .unwrap_or_else(|| panic!("no answer to {method} {path}: {}", String::from_utf8_lossy(&heard)))
 }
 
 fn split_head(heard: &[u8]) -> Option<(String, &[u8])> {
@@ -190,7 +268,7 @@ fn parse(heard: &[u8]) -> Option<Answer> {
     let chunked =
         headers.iter().any(|(name, value)| name == "transfer-encoding" && value.contains("chunked"));
     let body = if chunked { unchunk(body) } else { body.to_vec() };
-    Some(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned(), bytes: body })
 }
 
 /// RFC 9112 section 7.1.

@@ -10,11 +10,12 @@ use chancery_ca as ca;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Asked, No, Reply};
+use super::{Asked, FRONT, No, Reply};
 use crate::audit::Deed;
 use crate::directory::Directory;
 use crate::enrollment::token::Alive;
 use crate::enrollment::{Enrollment, Refused};
+use crate::principal::Principal;
 use crate::store::{AcmeAccount, Tx};
 
 impl Enrollment {
@@ -53,7 +54,9 @@ impl Enrollment {
         wanted: &NewAccount,
         binding: &Binding,
     ) -> Result<AcmeAccount, No> {
-        let (Alive { hash, allows }, secret) = self.named(binding.kid(), asked.now).await?;
+        let named = self.named(binding.kid(), asked.now).await;
+        let named = self.audited(&Principal::Guest, "certificate.enroll", FRONT, named, asked.now).await;
+        let (Alive { hash, allows }, secret) = named?;
         let mac_key = Zeroizing::new(URL_SAFE_NO_PAD.decode(secret.as_bytes()).unwrap_or_default());
         if let Err(problem) = binding.verify(&mac_key) {
             self.miss(hash).await?;

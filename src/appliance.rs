@@ -5,6 +5,7 @@ mod doors;
 mod duties;
 mod init;
 mod reload;
+mod signer;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use demo::demo;
 pub(crate) use init::{InitError, init};
+pub(crate) use signer::{found_signer, signer};
 
 use crate::api::{self, Facts, House};
 use crate::broker::Broker;
@@ -109,7 +111,7 @@ impl Appliance {
             chat.clone(),
             directory.clone(),
             config.authority.clone(),
-            Place { state, http_base: &http_base, domain, credentials: credentials.as_deref() },
+            Place { state, http_base: &http_base, credentials: credentials.as_deref() },
             now,
         )
         .await?;
@@ -148,7 +150,7 @@ impl Appliance {
         ready: impl AsyncFnOnce(&House) -> Result<()>,
     ) -> Result<()> {
         let (told_to_stop, hangups) = (signals()?, reload::hangups()?);
-        let control = door::control::bind(&self.config.appliance.control).await?;
+        let control = door::control::bind(&self.config.appliance.control, 0o600).await?;
         let (stop, stopping) = watch::channel(false);
         let mut served = JoinSet::new();
         let router = api::host_router(self.house.clone());

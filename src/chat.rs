@@ -52,4 +52,9 @@ impl Chat {
         let compiled = Arc::new(rights::Compiled::new(rules));
         Self { store, broker, directory, compiled, told: Arc::default(), domain: domain.into() }
     }
+
+    /// The domain of this house.
+    pub(crate) fn domain(&self) -> &str {
+        &self.domain
+    }
 }

@@ -1,8 +1,8 @@
 //! The command line: arguments → one command.
 //!
 //! Every verb is one operation of the API, asked of the running daemon over its control socket; only `init`, `serve`,
-//! `demo` and `check-config` work without one. A verb prints for people, or with `--json` one JSON value for programs,
-//! on standard output; whatever went wrong goes to standard error and into the exit code ([`Trouble`]).
+//! `signer`, `demo` and `check-config` work without one. A verb prints for people, or with `--json` one JSON value for
+//! programs, on standard output; whatever went wrong goes to standard error and into the exit code ([`Trouble`]).
 
 mod account;
 mod admin;
@@ -21,6 +21,7 @@ mod password;
 mod peer;
 mod room;
 mod session;
+mod signer;
 mod status;
 mod table;
 mod trouble;
@@ -99,6 +100,8 @@ enum Verb {
     Init(local::Init),
     /// Run the daemon in the foreground
     Serve(local::Serve),
+    /// Run the process that holds the CA's key and has no network
+    Signer(signer::Signer),
     /// Try everything on loopback, with three people and embedded defaults
     Demo(local::Demo),
     /// Tell every problem of the configuration at once
@@ -145,6 +148,7 @@ fn run(arguments: Arguments, out: &mut Output<'_>) -> Result<(), Trouble> {
     match verb {
         Verb::Init(init) => init.run(common.config, out),
         Verb::Serve(serve) => serve.run(common.config_path()),
+        Verb::Signer(signer) => signer.run(common, out),
         Verb::Demo(demo) => demo.run(),
         Verb::CheckConfig => local::check_config(common.config_path(), out),
         Verb::Status => status::run(&common.client()?, out),
@@ -187,7 +191,8 @@ mod tests {
 
     #[test]
     fn every_verb_of_the_surface_is_understood() {
-        let surface = "init --domain corp.example\ninit --domain d --config f --state s\nserve\nserve --ready-file f\n\
+        let surface = "init --domain corp.example\ninit --domain d --config f --state s\nserve\nserve --ready-file f\nsigner --socket s\n\
+            signer --socket s --state d --config f\nsigner init --domain d --state s\n\
             demo\ndemo --dir d --ready-file f\ncheck-config\nstatus\naccount list\naccount show a\naccount add a\n\
             account add a --name A --mail a@b.example --password-file f\naccount add a --password-stdin\n\
             account set-password a\naccount set-password a --password-file f\naccount set-password a --password-stdin\n\

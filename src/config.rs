@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) broker: broker::Config,
     pub(crate) directory: directory::Config,
     pub(crate) authority: enrollment::Config,
+    pub(crate) signer: enrollment::SignerConfig,
     pub(crate) mail: outbox::Config,
     pub(crate) dns: peer::Config,
     pub(crate) chat: Chat,
@@ -118,24 +119,33 @@ impl std::error::Error for Problems {}
 impl Config {
     /// Reads and checks a file.
     pub(crate) fn load(path: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path).map_err(|error| Problems {
-            file: path.into(),
-            list: vec![Problem {
-                at: None,
-                what: format!("cannot be read: {error}. `chancery init` writes one"),
-            }],
-        })?;
-        Self::parse(path, &text)
+        Self::parse(path, &text(path)?)
+    }
+
+    /// The same for the signer: what the other sections name may not be there where it can see.
+    pub(crate) fn load_for_signer(path: &Path) -> Result<Self, Problems> {
+        Self::parse_and(check_signing, path, &text(path)?)
     }
 
     /// Checks a text; `path` is for the messages.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
+        Self::parse_and(check, path, text)
+    }
+
+    fn parse_and(check: fn(&Parts, &mut Vec<Problem>), path: &Path, text: &str) -> Result<Self, Problems> {
         let mut list = Vec::new();
-        match read(text, &mut list) {
+        match read(text, check, &mut list) {
             Some(config) if list.is_empty() => Ok(config),
             _ => Err(Problems { file: path.into(), list }),
         }
     }
+}
+
+fn text(path: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let what = format!("cannot be read: {error}. `chancery init` writes one");
+        Problems { file: path.into(), list: vec![Problem { at: None, what }] }
+    })
 }
 
 /// What the types cannot say, of every part that could be read, whatever is wrong with the others.
@@ -153,11 +163,21 @@ fn check(parts: &Parts, list: &mut Vec<Problem>) {
         parts.broker.as_ref().map(broker::Config::problems),
         parts.directory.as_ref().map(directory::Config::problems),
         parts.authority.as_ref().map(enrollment::Config::problems),
+        parts.signer.as_ref().map(enrollment::SignerConfig::problems),
         parts.mail.as_ref().zip(domain).map(|(mail, domain)| mail.check(domain)),
         parts.dns.as_ref().map(peer::Config::check),
         parts.acl.as_ref().and_then(|rules| acl::Rules::compile(rules).err()),
     ];
     told.into_iter().flatten().flatten().for_each(&mut say);
+}
+
+/// The same of what the signer uses.
+fn check_signing(parts: &Parts, list: &mut Vec<Problem>) {
+    let told = [
+        parts.authority.as_ref().map(enrollment::Config::problems),
+        parts.signer.as_ref().map(enrollment::SignerConfig::problems),
+    ];
+    list.extend(told.into_iter().flatten().flatten().map(|what| Problem { at: None, what }));
 }
 
 /// The sections of a file, each read for itself.
@@ -166,6 +186,7 @@ struct Parts {
     door: Option<door::Config>,
     directory: Option<directory::Config>,
     authority: Option<enrollment::Config>,
+    signer: Option<enrollment::SignerConfig>,
     mail: Option<outbox::Config>,
     dns: Option<peer::Config>,
     broker: Option<broker::Config>,
@@ -203,7 +224,7 @@ fn default_control() -> PathBuf {
     "/run/chancery/control.sock".into()
 }
 
-fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
+fn read(text: &str, check: fn(&Parts, &mut Vec<Problem>), list: &mut Vec<Problem>) -> Option<Config> {
     let (mut file, broken) = DeTable::parse_recoverable(text);
     if !broken.is_empty() {
         list.extend(broken.iter().map(|error| Problem {
@@ -220,6 +241,7 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
         "broker",
         "directory",
         "authority",
+        "signer",
         "mail",
         "dns",
         "chat",
@@ -233,13 +255,15 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
         let what = format!("[{}] is not known; there are {known}", key.get_ref());
         list.push(Problem { at: Some(place(text, &key.span())), what });
     }
-    let [appliance, door, broker, directory, authority, mail, dns, chat, acl, metrics, log] = sections;
+    let [appliance, door, broker, directory, authority, signer, mail, dns, chat, acl, metrics, log] =
+        sections;
     // Every section is read even if one is wrong, so that all problems are told at once.
     let parts = Parts {
         appliance: appliance.read(text, list),
         door: door.read(text, list),
         directory: directory.read(text, list),
         authority: authority.read(text, list),
+        signer: signer.read(text, list),
         mail: mail.read(text, list),
         dns: dns.read(text, list),
         broker: broker.read(text, list),
@@ -254,6 +278,7 @@ fn read(text: &str, list: &mut Vec<Problem>) -> Option<Config> {
         door: parts.door?,
         directory: parts.directory?,
         authority: parts.authority?,
+        signer: parts.signer?,
         mail: parts.mail?,
         dns: parts.dns?,
         broker: parts.broker?,

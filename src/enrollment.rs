@@ -11,6 +11,7 @@ mod crl;
 mod front;
 mod grant;
 mod ground;
+mod keys;
 mod log;
 mod material;
 mod ocsp;
@@ -21,6 +22,7 @@ mod revoke;
 mod rules;
 mod safe;
 mod said;
+mod signer;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,7 @@ pub(crate) use own::ServerCertificate;
 pub(crate) use published::to_pem;
 pub(crate) use refused::{Failure, Refused};
 pub(crate) use said::read;
+pub(crate) use signer::{Config as SignerConfig, Signer, accounts};
 pub(crate) use status::{Presented, StatusRefused};
 pub(crate) use token::Brought;
 
@@ -86,8 +89,6 @@ pub(crate) struct Place<'a> {
     pub(crate) state: &'a Path,
     /// The base of the URLs in certificates, such as `http://pki.corp.example`.
     pub(crate) http_base: &'a str,
-    /// The house's domain, after which the log of certificates is called.
-    pub(crate) domain: &'a str,
     /// The folder in which systemd puts the service's credentials.
     pub(crate) credentials: Option<&'a Path>,
 }
@@ -116,16 +117,15 @@ struct Certify {
 }
 
 impl Enrollment {
-    /// Makes root and issuing CA under `STATE/authority`, their keys sealed; refuses where there is one.
-    pub(crate) fn found(
-        state: &Path,
+    /// Makes root and issuing CA under `STATE/authority`, their keys sealed, or takes over the certificates of the one
+    /// whose keys the signer holds; refuses where there is one.
+    pub(crate) async fn found(
         cfg: &Config,
         domain: &str,
-        http_base: &str,
-        credentials: Option<&Path>,
+        place: Place<'_>,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        Authority::found(state, cfg, domain, http_base, credentials, now)
+        Authority::found(cfg, domain, place, now).await
     }
 
     /// Opens the authority, reads what was revoked and signs a first list.
@@ -138,7 +138,7 @@ impl Enrollment {
         place: Place<'_>,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let authority = Arc::new(Authority::open(place.state, &cfg, place.http_base, place.credentials)?);
+        let authority = Arc::new(Authority::open(&cfg, place).await?);
         authority.life(cfg.validity(ca::Profile::Client), now)?; // A wrong clock shows at start.
         log::catch_up(&store).await?;
         let revoked = Arc::new(status::Index::load(&store, now).await?);
@@ -146,13 +146,13 @@ impl Enrollment {
         let enrollment = Self {
             store,
             broker,
-            chat,
             directory,
             authority,
             revoked,
             lists,
             mint: Arc::new(token::Mint::open(place.state)?),
-            log: Arc::new(log::Log::open(place.state, place.domain)?),
+            log: Arc::new(log::Log::open(place.state, chat.domain())?),
+            chat,
             desk: Arc::default(),
             transactions: Arc::default(),
             nonces: Arc::default(),

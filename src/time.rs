@@ -28,7 +28,7 @@ pub(crate) fn monotonic() -> Instant {
 
 impl Timestamp {
     /// From microseconds since 1970, as rows keep it.
-    pub(crate) fn from_micros(micros: i64) -> Self {
+    pub(crate) const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 

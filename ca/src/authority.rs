@@ -1,12 +1,13 @@
 //! The authority: certificate, chain and key. The only place where a CA key signs anything.
 
 use std::fmt;
+use std::ops::Deref;
 
 use rcgen::{CrlDistributionPoint, CustomExtension, Issuer, PublicKeyData};
 use time::OffsetDateTime;
 
 use crate::{
-    AuthorityKey, Certificate, Failure, Revoked,
+    AuthorityKey, Certificate, Chain, Failure, Revoked,
     certificate::{borrowed, parse_x509},
     der,
     revocation::sign_crl,
@@ -30,9 +31,7 @@ pub struct Authority {
     /// The issuer's own, which it does not show again.
     pub(crate) key: AuthorityKey,
     pub(crate) urls: Urls,
-    key_id: String,
-    issuing: Certificate,
-    root: Certificate,
+    chain: Chain,
 }
 
 impl Authority {
@@ -48,26 +47,16 @@ impl Authority {
         urls: Urls,
     ) -> Result<Authority, Failure> {
         let key = issuing_key.into();
-        let (issuing, root) = (Certificate::from_pem(issuing_pem)?, Certificate::from_pem(root_pem)?);
-        if !issuing.is_authority || !root.is_authority {
-            return Err(Failure::Authority("a certificate does not sign certificates"));
-        }
-        if !root.is_signed_by(&root)? {
-            return Err(Failure::Authority("the root is not signed by its own key"));
-        }
-        if !issuing.is_signed_by(&root)? {
-            return Err(Failure::Authority("the issuing CA is not signed by the root"));
-        }
+        let chain = Chain::new(Certificate::from_pem(issuing_pem)?, Certificate::from_pem(root_pem)?)?;
+        let issuing = chain.issuing();
         if parse_x509(issuing.der())?.public_key().raw != key.subject_public_key_info() {
             return Err(Failure::Authority("the key is not the issuing CA's"));
         }
-        let key_id =
-            issuing.key_id.clone().ok_or(Failure::Authority("the issuing CA has no key identifier"))?;
         let issuer = Issuer::from_ca_cert_der(&borrowed(issuing.der()), key.clone())?;
         // A bad URL shows at start, not at the first certificate.
-        urls.distribution_points(&key_id)?;
-        urls.authority_information(&key_id)?;
-        Ok(Authority { issuer, key, urls, key_id, issuing, root })
+        urls.distribution_points(chain.key_id())?;
+        urls.authority_information(chain.key_id())?;
+        Ok(Authority { issuer, key, urls, chain })
     }
 
     /// Signs the complete list of revoked certificates, in DER. `number` grows with each list; `next_update` is when
@@ -82,59 +71,26 @@ impl Authority {
         now: OffsetDateTime,
         next_update: OffsetDateTime,
     ) -> Result<Vec<u8>, Failure> {
-        if !self.issuing.is_valid_at(now) {
+        if !self.issuing().is_valid_at(now) {
             return Err(Failure::Validity("the issuing certificate is not valid at this time"));
         }
-        let signed = sign_crl(&self.issuer, &self.issuing, revoked, number, now, next_update);
+        let signed = sign_crl(&self.issuer, self.issuing(), revoked, number, now, next_update);
         signed.map_err(|why| self.key.explain(why))
     }
+}
 
-    /// Whether the certificate bears this issuing CA's name and signature. Whether it still stands is for the ledger.
-    pub fn has_issued(&self, certificate: &Certificate) -> bool {
-        certificate.is_signed_by(&self.issuing).unwrap_or(false)
-    }
+/// What its chain shows, an authority shows.
+impl Deref for Authority {
+    type Target = Chain;
 
-    /// The issuing CA's distinguished name, for people.
-    pub fn issuer_name(&self) -> &str {
-        &self.issuing.subject
-    }
-
-    /// The issuing CA's key identifier, lower-case hexadecimal: the `{issuer}` of [`Urls`].
-    pub fn key_id(&self) -> &str {
-        &self.key_id
-    }
-
-    /// The issuing CA's certificate.
-    pub fn issuing(&self) -> &Certificate {
-        &self.issuing
-    }
-
-    /// The root certificate.
-    pub fn root(&self) -> &Certificate {
-        &self.root
-    }
-
-    /// The issuing CA's certificate in PEM: what a TLS endpoint sends after its own certificate.
-    pub fn chain_pem(&self) -> String {
-        self.issuing.to_pem()
-    }
-
-    /// The root certificate in PEM: what the others trust.
-    pub fn root_pem(&self) -> String {
-        self.root.to_pem()
-    }
-
-    /// The DER certificates from the issuing CA to the root, the root once.
-    pub fn chain_der(&self) -> Vec<&[u8]> {
-        let mut chain = vec![self.issuing.der(), self.root.der()];
-        chain.dedup();
-        chain
+    fn deref(&self) -> &Chain {
+        &self.chain
     }
 }
 
 impl fmt::Debug for Authority {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Authority").field("key_id", &self.key_id).finish_non_exhaustive()
+        out.debug_struct("Authority").field("key_id", &self.key_id()).finish_non_exhaustive()
     }
 }
 

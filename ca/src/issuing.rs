@@ -30,6 +30,21 @@ pub struct Issued {
     pub fingerprint: String,
 }
 
+impl Issued {
+    /// What a certificate says of itself that was signed elsewhere, under this serial.
+    pub fn of(certificate: &Certificate, serial: Serial) -> Issued {
+        Issued {
+            der: certificate.der().to_vec(),
+            pem: certificate.to_pem(),
+            serial,
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            spki_sha256: certificate.spki_sha256.clone(),
+            fingerprint: certificate.fingerprint_sha256.clone(),
+        }
+    }
+}
+
 impl Authority {
     /// Signs a certificate for the key, in the subject's names, under the profile's rules:
     ///
@@ -64,22 +79,7 @@ impl Authority {
         let signed = signed.map_err(|why| self.key.explain(why.into()))?;
         let certificate = Certificate::parse(signed.der())?;
         self.compare(&certificate, key, subject, serial, &params, names.len())?;
-        Ok(Issued {
-            pem: certificate.to_pem(),
-            der: signed.der().to_vec(),
-            serial,
-            not_before: certificate.not_before,
-            not_after: certificate.not_after,
-            spki_sha256: certificate.spki_sha256,
-            fingerprint: certificate.fingerprint_sha256,
-        })
-    }
-
-    /// Whether a certificate of the profile can be issued in these names, without issuing one.
-    pub fn check_subject(&self, subject: &Subject, profile: Profile) -> Result<(), Failure> {
-        profile.demand_names(subject)?;
-        subject.distinguished_name()?;
-        subject.alternative_names().map(drop)
+        Ok(Issued::of(&certificate, serial))
     }
 
     /// Everything that follows from the profile and the kind of key.

@@ -11,7 +11,7 @@
 //!
 //! **Signing.** [`Authority::issue`] applies a [`Profile`] under a [`Serial`] that the caller drew beforehand, and
 //! gives an [`Issued`]; [`Certificate`] is how any certificate is read back, [`pkcs12()`] how one travels with its key,
-//! [`certs_only`] how it travels without.
+//! [`certs_only`] how it travels without. Where the key is elsewhere, the authority's [`Chain`] is what remains.
 //!
 //! **Taking back.** [`Authority::crl`] signs the list of [`Revoked`] serials, each with its [`Reason`].
 //!
@@ -34,6 +34,7 @@ pub mod acme;
 mod authority;
 mod authority_key;
 mod certificate;
+mod chain;
 pub mod cmp;
 mod csr;
 mod csr_attributes;
@@ -58,6 +59,7 @@ mod weak_key;
 pub use authority::{Authority, Urls};
 pub use authority_key::AuthorityKey;
 pub use certificate::Certificate;
+pub use chain::Chain;
 pub use csr::{Csr, check_request};
 pub use csr_attributes::csr_attributes;
 pub use error::{Failure, Refusal};

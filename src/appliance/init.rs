@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::{Appliance, STORE};
 use crate::api;
 use crate::config::{self, Config, Problems};
-use crate::enrollment::Enrollment;
+use crate::enrollment::{Enrollment, Place};
 use crate::principal::Principal;
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -40,8 +40,8 @@ pub(crate) async fn init(
     now: Timestamp,
 ) -> Result<Initialised, InitError> {
     let path = config.unwrap_or_else(|| config::DEFAULT_PATH.into());
-    let config = match path.exists() {
-        true => same_domain(&path, Config::load(&path)?, domain)?,
+    let mut config = match path.exists() {
+        true => standing(&path, domain)?,
         false => {
             let text = text_for(domain, state.as_deref());
             let config = Config::parse(&path, &text)?;
@@ -50,7 +50,6 @@ pub(crate) async fn init(
             config
         }
     };
-    let mut config = config;
     if let Some(state) = state {
         config.appliance.state_dir = state;
     }
@@ -64,12 +63,9 @@ pub(super) async fn found(config: &Config, now: Timestamp) -> anyhow::Result<Str
     let state = &config.appliance.state_dir;
     make_dir(state)?;
     let domain = &config.appliance.domain;
-    let port =
-        config.door.http.as_ref().and_then(|door| door.listen.first()).map_or(0, |address| address.port());
-    // A port that is chosen at start is not known yet; certificates get the usual one.
-    let port = if port == 0 { 8080 } else { port };
-    let base = config.authority.public_url.clone().unwrap_or_else(|| format!("http://{domain}:{port}"));
-    Enrollment::found(state, &config.authority, domain, &base, config::credentials().as_deref(), now)?;
+    let (base, credentials) = (public_url(config), config::credentials());
+    let place = Place { state, http_base: &base, credentials: credentials.as_deref() };
+    Enrollment::found(&config.authority, domain, place, now).await?;
     let store = Store::open(&state.join(STORE), 1)?;
     let port = config
         .door
@@ -80,6 +76,16 @@ pub(super) async fn found(config: &Config, now: Timestamp) -> anyhow::Result<Str
     Ok(api::console_link(&store, &format!("https://{domain}:{port}"), &Principal::Host, now).await?.0)
 }
 
+/// Where others will find what the authority publishes, as far as it is known before the doors are open.
+pub(super) fn public_url(config: &Config) -> String {
+    let port =
+        config.door.http.as_ref().and_then(|door| door.listen.first()).map_or(0, |address| address.port());
+    // A port that is chosen at start is not known yet; certificates get the usual one.
+    let port = if port == 0 { 8080 } else { port };
+    let url = config.authority.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+    url.unwrap_or_else(|| format!("http://{}:{port}", config.appliance.domain))
+}
+
 impl Appliance {
     /// Whether a house was made here.
     pub(super) fn exists(state: &Path) -> bool {
@@ -87,8 +93,9 @@ impl Appliance {
     }
 }
 
-/// A configuration that stands already must be meant for the same house.
-fn same_domain(path: &Path, config: Config, domain: &str) -> Result<Config, Problems> {
+/// A configuration that stands already, which must be meant for the same house.
+pub(super) fn standing(path: &Path, domain: &str) -> Result<Config, Problems> {
+    let config = Config::load(path)?;
     if config.appliance.domain == domain {
         return Ok(config);
     }
@@ -104,7 +111,7 @@ fn refuse_existing(state: &Path) -> Result<(), InitError> {
 }
 
 /// The embedded default with this house's domain and state directory.
-fn text_for(domain: &str, state: Option<&Path>) -> String {
+pub(super) fn text_for(domain: &str, state: Option<&Path>) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut text = config::DEFAULT_TEXT.replacen("\"corp.example\"  ", &format!("{}  ", quoted(domain)), 1);
     if let Some(state) = state {
@@ -113,7 +120,7 @@ fn text_for(domain: &str, state: Option<&Path>) -> String {
     text
 }
 
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -125,7 +132,7 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn make_dir(path: &Path) -> anyhow::Result<()> {
+pub(super) fn make_dir(path: &Path) -> anyhow::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

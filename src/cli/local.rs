@@ -29,11 +29,7 @@ pub(super) struct Init {
 impl Init {
     pub(super) fn run(self, config: Option<PathBuf>, out: &mut Output<'_>) -> Result<(), Trouble> {
         let made = runtime()?.block_on(appliance::init(&self.domain, config, self.state, time::now()));
-        let made = made.map_err(|error| match error {
-            InitError::Exists(_) => Trouble::Refused(error.to_string()),
-            InitError::Config(problems) => Trouble::Usage(problems.to_string()),
-            InitError::Other(error) => failed(&error),
-        })?;
+        let made = made.map_err(|error| not_made(&error))?;
         let answer = json!({ "config": made.config, "state_dir": made.state_dir, "link": made.link });
         out.show(&["config", "state_dir", "link"], &answer)?;
         match out.json() {
@@ -90,6 +86,14 @@ pub(super) fn check_config(path: &Path, out: &mut Output<'_>) -> Result<(), Trou
     }
 }
 
+pub(super) fn not_made(error: &InitError) -> Trouble {
+    match error {
+        InitError::Exists(_) => Trouble::Refused(error.to_string()),
+        InitError::Config(problems) => Trouble::Usage(problems.to_string()),
+        InitError::Other(error) => failed(error),
+    }
+}
+
 fn load(path: &Path) -> Result<Config, Trouble> {
     Config::load(path).map_err(|problems| Trouble::Usage(problems.to_string()))
 }
@@ -103,7 +107,7 @@ fn listed(problems: &Problems) -> Vec<serde_json::Value> {
     problems.list.iter().map(one).collect()
 }
 
-fn run_to_end(work: impl Future<Output = anyhow::Result<()>>) -> Result<(), Trouble> {
+pub(super) fn run_to_end(work: impl Future<Output = anyhow::Result<()>>) -> Result<(), Trouble> {
     let runtime = runtime()?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(LAST_WORK);

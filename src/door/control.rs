@@ -11,8 +11,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Binds the socket. A socket left over from a house that died is replaced; one that answers is not.
-pub(crate) async fn bind(path: &Path) -> Result<UnixListener> {
+/// Binds a socket of this mode. One left over from a process that died is replaced; one that answers is not.
+pub(crate) async fn bind(path: &Path, mode: u32) -> Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
@@ -25,7 +25,7 @@ pub(crate) async fn bind(path: &Path) -> Result<UnixListener> {
     }
     let listener =
         UnixListener::bind(path).with_context(|| format!("cannot make the socket {}", path.display()))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     Ok(listener)
 }
 

@@ -1,8 +1,7 @@
-//! The authority: the one file that touches the CA's key. It founds, opens and signs; what may be signed was decided
-//! and written down before anything comes here.
+//! The authority: what signs for the house, in one of two places. Either the keys are in this process, or a signer holds
+//! them behind a socket, in a process without network; the house does not notice which.
 //!
-//! The keys lie under `STATE/authority`, sealed with a passphrase, and are opened once. Signing is asynchronous
-//! although it is only arithmetic, so that the key can move into another process without the house noticing.
+//! Certificates are always at hand, so that everything but signing goes on when the signer is away.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +9,13 @@ use std::time::Duration;
 
 use chancery_ca as ca;
 
-use super::{Config, Failure, safe};
-use crate::secret::{self, NoSecret, SecretSource};
+use super::keys::{self, Keys};
+use super::signer::{Client, Hello, Trouble};
+use super::{Config, Failure, Place, crl, safe};
 use crate::time::Timestamp;
 
 /// A certificate as it is to be signed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) key: ca::PublicKey,
     pub(super) subject: ca::Subject,
@@ -23,70 +23,66 @@ pub(super) struct Order {
     pub(super) validity: Duration,
 }
 
-/// The opened authority.
+/// The authority of this house.
 pub(super) struct Authority {
-    ca: Arc<ca::Authority>,
-    urls: ca::Urls,
+    chain: Arc<ca::Chain>,
+    hand: Hand,
+    /// `STATE/authority`.
     folder: PathBuf,
-    passphrase: PathBuf,
+}
+
+/// Who signs.
+enum Hand {
+    Keys(Keys),
+    Signer(Client),
 }
 
 impl Authority {
-    /// Makes root and issuing CA in `STATE/authority`, all of it or nothing; refuses where there is one.
-    pub(super) fn found(
-        state: &Path,
+    /// Makes an authority, or takes over the certificates of the one that the signer holds, into `STATE/authority`: all of
+    /// it or nothing; refuses where there is one.
+    pub(super) async fn found(
         cfg: &Config,
         domain: &str,
-        http_base: &str,
-        credentials: Option<&Path>,
+        place: Place<'_>,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let (folder, draft) = (folder(state), state.join("authority.new"));
-        if folder.exists() {
-            return Err(Failure::Founded(folder));
+        match &cfg.signer {
+            None => Keys::found(cfg, domain, place, now),
+            Some(socket) => adopt(place.state, Client::meet(socket).await?),
         }
-        safe::make_folder(&draft)?;
-        if cfg.passphrase.is_none() {
-            safe::put(&draft.join(PASSPHRASE), format!("{}\n", *secret::one_time()).as_bytes())?;
-        }
-        let passphrase =
-            secret::read_secret(&passphrase_path(&draft, cfg.passphrase.as_ref(), credentials)?)?;
-        let name = cfg.organization.clone().unwrap_or_else(|| domain.to_owned());
-        let organization = ca::Organization { name, domain: domain.to_owned() };
-        let founded =
-            ca::Authority::found(&organization, &urls(http_base), cfg.curve.into(), now.to_offset())?;
-        safe::put(&draft.join(ROOT_CERTIFICATE), founded.root_cert_pem.as_bytes())?;
-        safe::put(&draft.join(ROOT_KEY), founded.root_key.seal(&passphrase)?.as_bytes())?;
-        safe::put(&draft.join(ROOT_CRL), &founded.root_crl)?;
-        safe::put(&draft.join(ISSUING_CERTIFICATE), founded.issuing_cert_pem.as_bytes())?;
-        safe::put(&draft.join(ISSUING_KEY), founded.issuing_key.seal(&passphrase)?.as_bytes())?;
-        safe::place_folder(&draft, &folder)
     }
 
-    /// Opens the issuing CA.
-    pub(super) fn open(
-        state: &Path,
-        cfg: &Config,
-        http_base: &str,
-        credentials: Option<&Path>,
-    ) -> Result<Self, Failure> {
-        let folder = folder(state);
+    /// Opens the authority. A signer that is away is no reason to stay closed; one that speaks for another authority is.
+    pub(super) async fn open(cfg: &Config, place: Place<'_>) -> Result<Self, Failure> {
+        let folder = keys::folder(place.state);
+        let Some(socket) = &cfg.signer else {
+            let keys = Keys::open(cfg, place)?;
+            return Ok(Self { chain: Arc::new(keys.chain().clone()), hand: Hand::Keys(keys), folder });
+        };
         if !folder.exists() {
             return Err(Failure::NotFounded(folder));
         }
-        let passphrase = passphrase_path(&folder, cfg.passphrase.as_ref(), credentials)?;
-        let key = open_key(&folder.join(ISSUING_KEY), &passphrase)?;
-        let (issuing, root) =
-            (text(&folder.join(ISSUING_CERTIFICATE))?, text(&folder.join(ROOT_CERTIFICATE))?);
-        let urls = urls(http_base);
-        let ca = ca::Authority::open(&issuing, key, &root, urls.clone())
-            .map_err(|why| Failure::Unusable { path: folder.clone(), why })?;
-        Ok(Self { ca: Arc::new(ca), urls, folder, passphrase })
+        if folder.join(keys::ISSUING_KEY).exists() {
+            tracing::warn!(
+                folder = %folder.display(),
+                "the CA's key lies here although a signer is to hold it: move it to the signer's state folder"
+            );
+        }
+        let chain = Arc::new(read_chain(&folder)?);
+        let client = Client::new(socket, chain.clone());
+        match client.hello().await {
+            Ok(hello) => tell_of_other_urls(&hello.base, place.http_base),
+            Err(Failure::Signer(away @ Trouble::Away { .. })) => {
+                tracing::error!(error = %away, "no certificate can be issued for now")
+            }
+            Err(why) => return Err(why),
+        }
+        Ok(Self { chain, hand: Hand::Signer(client), folder })
     }
 
     /// First and last second of a certificate signed now: what the ledger says before anything is signed.
     pub(super) fn life(&self, validity: Duration, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
-        let (issuing, now) = (self.ca.issuing(), now.to_offset());
+        let (issuing, now) = (self.chain.issuing(), now.to_offset());
         if !issuing.is_valid_at(now) {
             let (from, until) = (issuing.not_before.into(), issuing.not_after.into());
             return Err(Failure::Clock { now: now.into(), from, until });
@@ -105,11 +101,10 @@ impl Authority {
         serial: ca::Serial,
         now: Timestamp,
     ) -> Result<ca::Issued, Failure> {
-        let ca = self.ca.clone();
-        let sign = move || {
-            ca.issue(&order.key, &order.subject, order.profile, Some(order.validity), serial, now.to_offset())
-        };
-        Ok(aside(sign).await??)
+        match &self.hand {
+            Hand::Keys(keys) => keys.sign(order, serial, now).await,
+            Hand::Signer(client) => client.issue(order, serial, now).await,
+        }
     }
 
     /// Signs the list of what was taken back.
@@ -120,75 +115,89 @@ impl Authority {
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<Vec<u8>, Failure> {
-        let ca = self.ca.clone();
-        Ok(aside(move || ca.crl(&revoked, number, now.to_offset(), next_update.to_offset())).await??)
+        match &self.hand {
+            Hand::Keys(keys) => keys.sign_crl(revoked, number, now, next_update).await,
+            Hand::Signer(client) => {
+                let der = client.crl(revoked, number, now, next_update).await?;
+                safe::put(&self.folder.join(LAST_CRL), &der)?;
+                Ok(der)
+            }
+        }
     }
 
-    /// Signs and keeps a new, empty list of the root, whose key is opened for this alone; `None` when that key was
-    /// taken out of the house, as it should be.
+    /// The list that was signed last, for a start at which the signer is away.
+    pub(super) fn last_crl(&self) -> Result<Option<Vec<u8>>, Failure> {
+        match &self.hand {
+            Hand::Keys(_) => Ok(None),
+            Hand::Signer(_) => safe::get(&self.folder.join(LAST_CRL)),
+        }
+    }
+
+    /// A new, empty list of the root; `None` when there is none, because the root's key was taken away, as it should be.
     pub(super) async fn renew_root_crl(
         &self,
         number: u64,
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let (folder, passphrase, urls) = (self.folder.clone(), self.passphrase.clone(), self.urls.clone());
-        let renew = move || -> Result<Option<Vec<u8>>, Failure> {
-            if !folder.join(ROOT_KEY).exists() {
-                return Ok(None);
+        match &self.hand {
+            Hand::Keys(keys) => keys.renew_root_crl(number, now, next_update).await,
+            // The signer renews it by itself; here it is only fetched, and may be the one that is known.
+            Hand::Signer(client) => {
+                let fetched = client.hello().await?.root_crl();
+                let fetched = fetched.filter(|der| crl::info(der).is_some_and(|info| info.number >= number));
+                if let Some(der) = &fetched {
+                    safe::put(&self.folder.join(keys::ROOT_CRL), der)?;
+                }
+                Ok(fetched)
             }
-            let key = open_key(&folder.join(ROOT_KEY), &passphrase)?;
-            let certificate = text(&folder.join(ROOT_CERTIFICATE))?;
-            let root = ca::Authority::open(&certificate, key, &certificate, urls)?;
-            let crl = root.crl(&[], number, now.to_offset(), next_update.to_offset())?;
-            safe::put(&folder.join(ROOT_CRL), &crl)?;
-            Ok(Some(crl))
-        };
-        aside(renew).await?
+        }
     }
 
     /// The root's list as it was last signed.
     pub(super) fn root_crl(&self) -> Result<Option<Vec<u8>>, Failure> {
-        safe::get(&self.folder.join(ROOT_CRL))
+        safe::get(&self.folder.join(keys::ROOT_CRL))
     }
 
     /// The public side: certificates, names and identifiers.
-    pub(super) fn public(&self) -> &ca::Authority {
-        &self.ca
+    pub(super) fn public(&self) -> &ca::Chain {
+        &self.chain
     }
 }
 
-fn folder(state: &Path) -> PathBuf {
-    state.join("authority")
-}
-
-fn urls(http_base: &str) -> ca::Urls {
-    let base = http_base.trim_end_matches('/');
-    ca::Urls {
-        crl: format!("{base}/crl/{{issuer}}.crl"),
-        issuer: format!("{base}/ca/{{issuer}}.cer"),
-        ocsp: Some(format!("{base}/ocsp")),
+/// Keeps what the signer shows: from now on, only a signer of this authority is taken for ours.
+fn adopt(state: &Path, hello: Hello) -> Result<(), Failure> {
+    let (folder, draft) = (keys::folder(state), state.join("authority.new"));
+    if folder.exists() {
+        return Err(Failure::Founded(folder));
     }
+    let chain = hello.chain()?;
+    safe::make_folder(&draft)?;
+    safe::put(&draft.join(keys::ROOT_CERTIFICATE), chain.root_pem().as_bytes())?;
+    safe::put(&draft.join(keys::ISSUING_CERTIFICATE), chain.chain_pem().as_bytes())?;
+    if let Some(crl) = hello.root_crl() {
+        safe::put(&draft.join(keys::ROOT_CRL), &crl)?;
+    }
+    safe::place_folder(&draft, &folder)
 }
 
-fn passphrase_path(
-    folder: &Path,
-    configured: Option<&SecretSource>,
-    credentials: Option<&Path>,
-) -> Result<PathBuf, NoSecret> {
-    configured.map_or_else(|| Ok(folder.join(PASSPHRASE)), |source| source.path(credentials))
+fn read_chain(folder: &Path) -> Result<ca::Chain, Failure> {
+    let read = |name: &str| -> Result<ca::Certificate, Failure> {
+        let path = folder.join(name);
+        ca::Certificate::from_pem(&keys::text(&path)?).map_err(|why| Failure::Unusable { path, why })
+    };
+    let (issuing, root) = (read(keys::ISSUING_CERTIFICATE)?, read(keys::ROOT_CERTIFICATE)?);
+    ca::Chain::new(issuing, root).map_err(|why| Failure::Unusable { path: folder.into(), why })
 }
 
-fn open_key(path: &Path, passphrase: &Path) -> Result<ca::KeyPair, Failure> {
-    let sealed = text(path)?;
-    ca::KeyPair::open(&sealed, &secret::read_secret(passphrase)?).map_err(|why| match why {
-        ca::Failure::Passphrase => Failure::Passphrase { key: path.into(), passphrase: passphrase.into() },
-        why => Failure::Unusable { path: path.into(), why },
-    })
-}
-
-fn text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|why| Failure::file(path, why))
+fn tell_of_other_urls(signer: &str, house: &str) {
+    if signer != house {
+        tracing::warn!(
+            signer,
+            house,
+            "the signer's certificates send others elsewhere for the CRL than where it is: both read [authority] public_url"
+        );
+    }
 }
 
 /// Runs arithmetic where it keeps no connection waiting.
@@ -198,11 +207,6 @@ pub(super) async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Stopped)
 }
 
-const ROOT_CERTIFICATE: &str = "root.pem";
-const ROOT_KEY: &str = "root.key";
-const ROOT_CRL: &str = "root.crl";
-const ISSUING_CERTIFICATE: &str = "issuing.pem";
-const ISSUING_KEY: &str = "issuing.key";
-const PASSPHRASE: &str = "passphrase";
+const LAST_CRL: &str = "issuing.crl";
 /// How far back a certificate begins.
 const BACKDATE: time::Duration = time::Duration::minutes(5);

@@ -1,6 +1,7 @@
 //! `[authority]`: what the operator decides about certificates.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chancery_ca as ca;
@@ -19,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) curve: Curve,
     /// Opens the authority's keys; without it, a random one that founding writes beside them.
     pub(crate) passphrase: Option<SecretSource>,
+    /// Socket of the process that holds the authority's keys; without it, this one does.
+    pub(crate) signer: Option<PathBuf>,
     /// Whether devices may have their keys made here (EST's serverkeygen): the key travels then.
     pub(crate) server_key_generation: bool,
     /// Rules by profile; a profile that is not named has its own.
@@ -60,6 +63,7 @@ impl Default for Config {
             organization: None,
             curve: Curve::P256,
             passphrase: None,
+            signer: None,
             server_key_generation: false,
             profile: BTreeMap::new(),
             token_ttl: Span(DAY),

@@ -50,21 +50,30 @@ struct Published {
 }
 
 impl Lists {
-    /// Signs the first list of this run.
+    /// Signs the first list of this run. While the signer is away, the last one of the run before is shown instead, and
+    /// another is tried for as soon as lists are looked at.
     pub(super) async fn open(
         store: Store,
         authority: Arc<Authority>,
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let root = authority.root_crl()?.map(Arc::new);
-        let current = ArcSwap::from_pointee(publish(&store, &authority, 0, now).await?);
+        let (first, changes) = match publish(&store, &authority, 0, now).await {
+            Ok(signed) => (signed, 0),
+            Err(error) => {
+                let Some(last) = last(&authority)? else { return Err(error) };
+                tracing::error!(%error, "no CRL could be signed; the last one is shown until one can");
+                (last, 1)
+            }
+        };
+        let current = ArcSwap::from_pointee(first);
         let lists = Self {
             store,
             authority,
             current,
             root: ArcSwapOption::new(root),
             publishing: Mutex::default(),
-            changes: AtomicU64::new(0),
+            changes: AtomicU64::new(changes),
             told: AtomicU64::new(0),
         };
         lists.renew_root_if_due(now).await;
@@ -129,14 +138,10 @@ impl Lists {
     /// Only third parties that check the issuing CA itself miss this list, so trouble with it stops nothing.
     async fn renew_root_if_due(&self, now: Timestamp) {
         let known = self.root.load_full();
-        let (number, until) = known.as_deref().and_then(|der| read(der)).unwrap_or_default();
-        if until > now.after(ROOT_DUE) {
-            return;
-        }
-        match self.authority.renew_root_crl(number + 1, now, now.after(ROOT_LIFE)).await {
+        let Some(number) = root_due(known.as_ref().map(|der| der.as_slice()), now) else { return };
+        match self.authority.renew_root_crl(number, now, now.after(ROOT_LIFE)).await {
             Ok(Some(der)) => self.root.store(Some(Arc::new(der))),
             Ok(None) => tracing::warn!(
-                next_update = %until,
                 "the root's CRL ends soon and the root's key is not in this house: sign a new root.crl where it is"
             ),
             Err(error) => tracing::error!(%error, "the root's CRL could not be renewed"),
@@ -171,18 +176,38 @@ fn line((serial, at, reason): &(String, Timestamp, String)) -> Result<ca::Revoke
     Ok(ca::Revoked { serial, at: at.to_offset(), reason: reason.parse().unwrap_or_default() })
 }
 
-/// Number and end of a signed list.
-fn read(der: &[u8]) -> Option<(u64, Timestamp)> {
+/// The list that was signed last, where it is kept.
+fn last(authority: &Authority) -> Result<Option<Published>, Failure> {
+    let Some(der) = authority.last_crl()? else { return Ok(None) };
+    let Some(info) = info(&der) else { return Ok(None) };
+    Ok(Some(Published { der: Arc::new(der), info, covers: 0 }))
+}
+
+/// The number of the root's next list, if it is time for one.
+pub(super) fn root_due(known: Option<&[u8]>, now: Timestamp) -> Option<u64> {
+    let known = known.and_then(info);
+    let fresh = known.is_some_and(|known| known.next_update > now.after(ROOT_DUE));
+    (!fresh).then(|| known.map_or(1, |known| known.number + 1))
+}
+
+/// What a signed list says of itself.
+pub(super) fn info(der: &[u8]) -> Option<CrlInfo> {
     let (_, crl) = x509_parser::parse_x509_crl(der).ok()?;
-    let number = crl.crl_number().and_then(|number| u64::try_from(number).ok())?;
-    Some((number, crl.next_update()?.to_datetime().into()))
+    Some(CrlInfo {
+        number: crl.crl_number().and_then(|number| u64::try_from(number).ok())?,
+        this_update: crl.last_update().to_datetime().into(),
+        next_update: crl.next_update()?.to_datetime().into(),
+        count: crl.iter_revoked_certificates().count(),
+    })
 }
 
 const NUMBER: &str = "crl";
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// How long a list is good.
-const LIFE: Duration = HOUR.saturating_mul(24);
+pub(super) const LIFE: Duration = HOUR.saturating_mul(24);
 /// How often it is signed anew although nothing changed.
 const EVERY: Duration = HOUR.saturating_mul(6);
-const ROOT_LIFE: Duration = HOUR.saturating_mul(24 * 365);
+/// How long a list of the root is good.
+pub(super) const ROOT_LIFE: Duration = HOUR.saturating_mul(24 * 365);
+/// How long before its end it is signed anew.
 const ROOT_DUE: Duration = HOUR.saturating_mul(24 * 180);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chancery_ca as ca;
 
+use super::signer::Trouble;
 use super::status::StatusRefused;
 use crate::secret::NoSecret;
 use crate::store::StoreError;
@@ -97,6 +98,8 @@ pub(crate) enum Failure {
     Secret(#[from] NoSecret),
     #[error(transparent)]
     Signing(#[from] ca::Failure),
+    #[error(transparent)]
+    Signer(#[from] Trouble),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the house is stopping")]

@@ -62,6 +62,6 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// A new name is on the disk only when its folder is.
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

@@ -36,7 +36,7 @@ struct House {
 impl House {
     async fn new() -> Self {
         let (folder, now) = (tempfile::tempdir().unwrap(), time::now());
-        Enrollment::found(folder.path(), &Config::default(), "corp.example", BASE, None, now).unwrap();
+        found(&folder, now).await.unwrap();
         let store = Store::open(&folder.path().join("chancery.db"), 2).unwrap();
         let broker = Broker::open(store.clone(), &folder.path().join("journal"), Default::default(), now)
             .await
@@ -139,6 +139,11 @@ impl House {
     }
 }
 
+async fn found(folder: &TempDir, now: Timestamp) -> Result<(), Failure> {
+    let place = Place { state: folder.path(), http_base: BASE, credentials: None };
+    Enrollment::found(&Config::default(), "corp.example", place, now).await
+}
+
 async fn open(
     folder: &TempDir,
     store: &Store,
@@ -146,7 +151,7 @@ async fn open(
     directory: &Directory,
     now: Timestamp,
 ) -> Result<Enrollment, Failure> {
-    let place = Place { state: folder.path(), http_base: BASE, domain: "corp.example", credentials: None };
+    let place = Place { state: folder.path(), http_base: BASE, credentials: None };
     let rules = crate::chat::acl::Rules::default();
     let chat = Chat::new(store.clone(), broker.clone(), directory.clone(), rules, "corp.example");
     Enrollment::open(store.clone(), broker.clone(), chat, directory.clone(), Config::default(), place, now)

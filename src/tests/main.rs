@@ -27,6 +27,7 @@ mod metrics;
 mod ocsp;
 mod owed;
 mod reload;
+mod signer;
 mod tidy;
 mod town;
 mod trouble;

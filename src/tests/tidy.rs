@@ -193,6 +193,24 @@ fn each_craft_has_one_employer() {
 }
 
 #[test]
+fn the_ca_key_is_touched_in_one_file() {
+    let words = ["ca::Authority", "KeyPair::open", "TokenKey"];
+    assert_none(
+        "the CA key is touched only in src/enrollment/keys.rs",
+        &found(&words, |source| source.path == "src/enrollment/keys.rs"),
+    );
+}
+
+#[test]
+fn what_the_signer_runs_knows_no_network() {
+    let words = ["TcpListener", "TcpStream", "UdpSocket", "crate::door", "crate::store", "crate::broker"];
+    let beside = |source: &Source| {
+        !source.path.starts_with("src/enrollment/signer") && source.path != "src/enrollment/keys.rs"
+    };
+    assert_none("the signer has a Unix socket, and nothing of the house's", &found(&words, beside));
+}
+
+#[test]
 fn sql_is_in_the_store_alone() {
     let words = ["diesel", "sql_query", "SELECT ", "INSERT INTO", "DELETE FROM", "PRAGMA "];
     assert_none("SQL appears only in src/store", &found(&words, |source| source.module() == "store"));

@@ -339,7 +339,7 @@ impl Town {
     }
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_chancery");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_chancery");
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -24,8 +24,7 @@ async fn founding_leaves_sealed_keys_that_only_the_owner_may_read() {
 async fn founding_where_an_authority_stands_is_refused_and_changes_nothing() {
     let house = House::new().await;
     let before = std::fs::read(house.path("authority/issuing.pem")).unwrap();
-    let again =
-        Enrollment::found(house.folder.path(), &Config::default(), "corp.example", BASE, None, house.now);
+    let again = found(&house.folder, house.now).await;
     assert!(matches!(again, Err(Failure::Founded(_))), "{again:?}");
     assert_eq!(std::fs::read(house.path("authority/issuing.pem")).unwrap(), before);
 }
@@ -35,7 +34,7 @@ async fn what_a_crash_left_of_a_founding_does_not_hinder_the_next() {
     let (folder, now) = (tempfile::tempdir().unwrap(), time::now());
     std::fs::create_dir(folder.path().join("authority.new")).unwrap();
     std::fs::write(folder.path().join("authority.new/root.key"), "half").unwrap();
-    Enrollment::found(folder.path(), &Config::default(), "corp.example", BASE, None, now).unwrap();
+    found(&folder, now).await.unwrap();
     assert!(folder.path().join("authority/issuing.key").exists());
 }
 
@@ -44,23 +43,25 @@ async fn the_passphrase_may_come_from_a_credential_and_a_wrong_one_is_told_with_
     let (folder, credentials, now) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), time::now());
     let cfg = Config { passphrase: Some(SecretSource::Credential("ca".into())), ..Config::default() };
-    let found = |place| Enrollment::found(folder.path(), &cfg, "corp.example", BASE, place, now);
-    assert!(matches!(found(None), Err(Failure::Secret(_))));
+    let place = |credentials| Place { state: folder.path(), http_base: BASE, credentials };
+    let found = |credentials| Enrollment::found(&cfg, "corp.example", place(credentials), now);
+    assert!(matches!(found(None).await, Err(Failure::Secret(_))));
     std::fs::write(credentials.path().join("ca"), "open sesame\n").unwrap();
-    found(Some(credentials.path())).unwrap();
+    found(Some(credentials.path())).await.unwrap();
     assert!(!folder.path().join("authority/passphrase").exists());
 
-    let opened = || Authority::open(folder.path(), &cfg, BASE, Some(credentials.path()));
-    assert!(opened().is_ok());
+    let opened = || Authority::open(&cfg, place(Some(credentials.path())));
+    assert!(opened().await.is_ok());
     std::fs::write(credentials.path().join("ca"), "open barley\n").unwrap();
-    let told = opened().err().unwrap().to_string();
+    let told = opened().await.err().unwrap().to_string();
     assert!(told.contains("issuing.key") && told.contains(text(&credentials.path().join("ca"))), "{told}");
 }
 
 #[tokio::test]
 async fn an_authority_that_was_never_founded_names_the_command_that_founds_it() {
     let folder = tempfile::tempdir().unwrap();
-    let told = Authority::open(folder.path(), &Config::default(), BASE, None).err().unwrap().to_string();
+    let place = Place { state: folder.path(), http_base: BASE, credentials: None };
+    let told = Authority::open(&Config::default(), place).await.err().unwrap().to_string();
     assert!(told.contains("chancery init"), "{told}");
 }
 

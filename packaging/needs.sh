@@ -55,7 +55,7 @@ ps                          procps            procps-ng
 ip                          iproute2          iproute
 '
 
-# The benchmark's peer.
+# The benchmark's peer, and its yardstick.
 bench_needs='
 mosquitto                   mosquitto         mosquitto
 openssl                     openssl           openssl

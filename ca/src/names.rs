@@ -214,7 +214,7 @@ pub(crate) fn same_mail(one: &str, other: &str) -> bool {
 }
 
 /// UUIDs are the same in either case (RFC 9562 §4); other URIs are compared as they stand.
-fn same_uri(one: &str, other: &str) -> bool {
+pub(crate) fn same_uri(one: &str, other: &str) -> bool {
     let uuid = one.get(..9).is_some_and(|scheme| scheme.eq_ignore_ascii_case("urn:uuid:"));
     one == other || uuid && one.eq_ignore_ascii_case(other)
 }

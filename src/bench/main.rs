@@ -1,19 +1,24 @@
-//! The benchmark: Chancery beside Debian's mosquitto, in the same run.
+//! The benchmark: Chancery beside Debian's mosquitto, and its authority beside `openssl speed`, in the same run.
 //!
 //! `sh packaging/bench` builds and runs it and writes the tables into README.md. Workload by workload, both servers take
 //! their turns, three rounds; the tables have medians. Each measurement is also printed as one line of JSON. Nothing is
 //! asserted about speed.
 
+mod asking;
+mod certificates;
 mod fan;
 mod frame;
 mod idle;
 mod link;
 mod pairs;
+mod paper;
 mod process;
 mod server;
 mod table;
 mod tally;
+mod web;
 mod workload;
+mod yardstick;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -27,6 +32,7 @@ use tokio::task::LocalSet;
 use server::{Ground, Product};
 use table::{Beginning, Measured};
 use workload::Workload;
+use yardstick::Yardstick;
 
 const ROUNDS: usize = 3;
 
@@ -57,13 +63,21 @@ fn main() -> Result<()> {
     process::raise_open_files()?;
     let chatters = if workloads.iter().any(|workload| workload.is_chat()) { workload::PAIRS } else { 0 };
     let ground = Ground::prepare(chatters)?;
+    // A house of its own, whose ledger and list grow long.
+    let authority = Ground::prepare(0)?;
     let beginning = begin(&ground)?;
+    let yardstick = Yardstick::measure(options.quick)?;
+    say(&serde_json::to_string(&yardstick)?)?;
     let mut measured = Vec::new();
     let mut failed = 0;
     for round in 1..=rounds {
         for &workload in workloads {
-            for server in [Product::Chancery, Product::Mosquitto] {
-                match measure(&ground, workload, server, round, options.quick) {
+            let (ground, servers) = match workload.is_about_certificates() {
+                true => (&authority, &[Product::Chancery][..]),
+                false => (&ground, &[Product::Chancery, Product::Mosquitto][..]),
+            };
+            for &server in servers {
+                match measure(ground, workload, server, round, options.quick) {
                     Ok(run) => {
                         say(&serde_json::to_string(&run)?)?;
                         measured.push(run);
@@ -77,7 +91,7 @@ fn main() -> Result<()> {
             }
         }
     }
-    let text = table::text(&measured, &beginning, rounds)?;
+    let text = table::text(&measured, &beginning, &yardstick, rounds)?;
     say(&text)?;
     ensure!(failed == 0, "{failed} measurements failed");
     match options.readme {

@@ -16,9 +16,10 @@ use tempfile::TempDir;
 use tokio_rustls::TlsConnector;
 
 use crate::link::Entrance;
+use crate::web::Site;
 
 /// The account whose certificate all clients of plain topics show.
-const CLIENT: &str = "load";
+pub(crate) const CLIENT: &str = "load";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -41,6 +42,9 @@ pub(crate) struct Server {
     child: Child,
     plain: SocketAddr,
     tls: SocketAddr,
+    /// The web doors, which mosquitto has not.
+    http: SocketAddr,
+    https: SocketAddr,
 }
 
 impl Ground {
@@ -81,13 +85,14 @@ impl Ground {
             .spawn()
             .context("chancery serve")?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Server { product: Product::Chancery, child, plain: nowhere, tls: nowhere };
+        let mut server = Server::at(Product::Chancery, child, nowhere, nowhere);
         until(|| ready(&file)).context("chancery did not become ready")?;
         let doors: serde_json::Value = serde_json::from_slice(&fs::read(&file)?)?;
         let door = |name: &str| -> Result<SocketAddr> {
             Ok(doors["doors"][name].as_str().with_context(|| format!("no door {name}"))?.parse()?)
         };
         (server.plain, server.tls) = (door("mqtt")?, door("mqtts")?);
+        (server.http, server.https) = (door("http")?, door("https")?);
         Ok(server)
     }
 
@@ -100,7 +105,7 @@ impl Ground {
             .stderr(Stdio::null())
             .spawn()
             .context("mosquitto")?;
-        let server = Server { product: Product::Mosquitto, child, plain, tls };
+        let server = Server::at(Product::Mosquitto, child, plain, tls);
         until(|| [plain, tls].iter().all(|address| TcpStream::connect(address).is_ok()))
             .context("mosquitto did not become ready")?;
         Ok(server)
@@ -117,6 +122,10 @@ listen = ["127.0.0.1:0"]
 allow_anonymous = true
 [door.mqtts]
 listen = ["127.0.0.1:0"]
+[door.https]
+listen = ["127.0.0.1:0"]
+[door.http]
+listen = ["127.0.0.1:0"]
 [acl]
 rules = [
   {{ who = "guest", may = "both", topic = "b/#" }},
@@ -126,7 +135,7 @@ rules = [
 level = "error"
 "#,
             self.path("state").display(),
-            self.socket.path().join("control.sock").display()
+            self.control().display()
         )
     }
 
@@ -207,6 +216,16 @@ keyfile {}
         Ok(TlsConnector::from(Arc::new(config)))
     }
 
+    /// The socket by which the house takes orders.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.socket.path().join("control.sock")
+    }
+
+    /// What the clients of plain topics were given.
+    pub(crate) fn own_file(&self, name: &str) -> PathBuf {
+        self.person(CLIENT).join(name)
+    }
+
     fn person(&self, name: &str) -> PathBuf {
         self.path("people").join(name)
     }
@@ -217,6 +236,21 @@ keyfile {}
 }
 
 impl Server {
+    fn at(product: Product, child: Child, plain: SocketAddr, tls: SocketAddr) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { product, child, plain, tls, http: nowhere, https: nowhere }
+    }
+
+    /// Where everybody asks.
+    pub(crate) fn site(&self) -> Site {
+        Site::Plain(self.http)
+    }
+
+    /// Where devices ask.
+    pub(crate) fn secure_site(&self, tls: TlsConnector) -> Site {
+        Site::Tls(self.https, tls)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -10,6 +10,7 @@ use crate::process;
 use crate::server::Product;
 use crate::tally::Figures;
 use crate::workload::Workload;
+use crate::yardstick::Yardstick;
 
 /// One run of one workload against one server.
 #[derive(Serialize)]
@@ -62,8 +63,22 @@ const CHAT: [Row; 4] = [
     ("latency at 2,000 messages a second, p99", Workload::ChatLatency, Figure::P99),
 ];
 
+const CERTIFICATES: [Row; 6] = [
+    ("enrolments by EST, TLS 1.3, on disk and audited before the answer", Workload::Enroll, Figure::Rate),
+    ("time of one, with 64 at a time, p50", Workload::Enroll, Figure::P50),
+    ("OCSP answers over HTTP, kept ones", Workload::Ocsp, Figure::Rate),
+    ("OCSP answers over HTTP, with a nonce, each signed", Workload::OcspNonce, Figure::Rate),
+    ("one more revocation among 100,000, until the list with it is signed, p50", Workload::Crl, Figure::P50),
+    ("the same, p99", Workload::Crl, Figure::P99),
+];
+
 /// What stands between README's marks.
-pub(crate) fn text(measured: &[Measured], beginning: &Beginning, rounds: usize) -> Result<String> {
+pub(crate) fn text(
+    measured: &[Measured],
+    beginning: &Beginning,
+    yardstick: &Yardstick,
+    rounds: usize,
+) -> Result<String> {
     let everything: Vec<_> = measured.iter().map(|run| &run.figures).collect();
     Ok(format!(
         "Written by `sh packaging/bench`: Debian's mosquitto and Chancery in the same run, in turn, each started anew for
@@ -76,11 +91,22 @@ Chat between people, QoS 1 over mutual TLS 1.3, each with a certificate of their
 when it is on disk (`fdatasync`); mosquitto knows no accounts, has a topic for each pair and keeps messages in memory.
 
 {chat}
+The authority: each enrolment with a one-time token and a key of its own, 64 clients at a time. `openssl speed
+ecdsap256` in the same run makes {signed} signatures and verifies {verified} a second on one core; an enrolment is one of
+each, of which a core could do {possible} a second and nothing else: the whole of it runs at {ratio} of that.
+
+{certificates}
 Chancery starts in {took} and rests at {rest:.1} MiB. {machine}; other processes took {other:.0} % of
 one core meanwhile.
 ",
         core = table("plain topics", &CORE, measured),
         chat = table("chat", &CHAT, measured),
+        certificates = certificates(measured),
+        signed = grouped(yardstick.signed),
+        verified = grouped(yardstick.verified),
+        possible = grouped(yardstick.certificates()),
+        ratio = enrolled(measured)
+            .map_or("–".into(), |rate| format!("{:.2}", rate / yardstick.certificates())),
         took = micros(beginning.took.as_micros() as f64),
         rest = beginning.resident_kib as f64 / 1024.0,
         machine = process::machine()?,
@@ -93,10 +119,8 @@ fn table(title: &str, rows: &[Row], measured: &[Measured]) -> String {
         "| {title} | Chancery | mosquitto | ratio | Chancery CPU, µs | mosquitto CPU, µs |\n|---|--:|--:|--:|--:|--:|\n"
     );
     for &(what, workload, figure) in rows {
-        let [ours, theirs] = [Product::Chancery, Product::Mosquitto].map(|server| {
-            let of = |run: &&Measured| run.workload == workload && run.server == server;
-            measured.iter().filter(of).map(|run| &run.figures).collect::<Vec<_>>()
-        });
+        let [ours, theirs] =
+            [Product::Chancery, Product::Mosquitto].map(|server| of(measured, workload, server));
         let value = |runs: &[&Figures]| median(runs, |run| figure.of(run));
         let ratio = match (value(&ours), value(&theirs)) {
             (Some(ours), Some(theirs)) if theirs > 0.0 => format!("{:.2}", ours / theirs),
@@ -111,6 +135,24 @@ fn table(title: &str, rows: &[Row], measured: &[Measured]) -> String {
         );
     }
     text
+}
+
+fn certificates(measured: &[Measured]) -> String {
+    let mut text = "| certificates | Chancery | CPU, µs |\n|---|--:|--:|\n".to_owned();
+    for &(what, workload, figure) in &CERTIFICATES {
+        let runs: Vec<_> = of(measured, workload, Product::Chancery);
+        text += &format!("| {what} | {} | {} |\n", cell(&runs, figure), cost(&runs));
+    }
+    text
+}
+
+fn enrolled(measured: &[Measured]) -> Option<f64> {
+    median(&of(measured, Workload::Enroll, Product::Chancery), |run| Some(run.per_second))
+}
+
+fn of(measured: &[Measured], workload: Workload, server: Product) -> Vec<&Figures> {
+    let wanted = |run: &&Measured| run.workload == workload && run.server == server;
+    measured.iter().filter(wanted).map(|run| &run.figures).collect()
 }
 
 /// A median, and whether something got lost on the way to it.

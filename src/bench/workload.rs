@@ -10,7 +10,7 @@ use crate::link::Entrance;
 use crate::pairs::{Pace, Pair, Talk};
 use crate::server::{Ground, Product, Server};
 use crate::tally::Figures;
-use crate::{fan, idle, pairs};
+use crate::{certificates, fan, idle, pairs};
 
 /// Pairs of the throughput workloads, and of those at a fixed rate.
 pub(crate) const PAIRS: usize = 50;
@@ -41,11 +41,24 @@ pub(crate) enum Workload {
     Chat,
     /// 10 pairs who chat at 2,000 messages a second, mutual TLS 1.3 (mosquitto: plain topics)
     ChatLatency,
+    /// 64 devices that enrol by EST, TLS 1.3, each certificate with a one-time token and a key of its own
+    Enroll,
+    /// 64 clients who ask about a certificate by OCSP
+    Ocsp,
+    /// 64 clients who ask about a certificate by OCSP, each time with another nonce
+    OcspNonce,
+    /// Revocations, one by one, of which each makes a list of 100,000 entries longer
+    Crl,
 }
 
 impl Workload {
     pub(crate) fn is_chat(self) -> bool {
         matches!(self, Workload::Chat | Workload::ChatLatency)
+    }
+
+    /// Work for an authority, which mosquitto has none of.
+    pub(crate) fn is_about_certificates(self) -> bool {
+        matches!(self, Workload::Enroll | Workload::Ocsp | Workload::OcspNonce | Workload::Crl)
     }
 
     /// Runs it once. `quick` makes it small: enough to see that everything works.
@@ -77,6 +90,10 @@ impl Workload {
                 pairs::run(server, &chatting(ground, server, PAIRS)?, talk(window, 2000)).await
             }
             Workload::ChatLatency => pairs::run(server, &chatting(ground, server, PACED_PAIRS)?, paced).await,
+            Workload::Enroll => certificates::enroll(ground, server, part(20_000)).await,
+            Workload::Ocsp => certificates::ocsp(ground, server, part(200_000), false).await,
+            Workload::OcspNonce => certificates::ocsp(ground, server, part(200_000), true).await,
+            Workload::Crl => certificates::crl(ground, server, part(100_000)).await,
         }
     }
 }

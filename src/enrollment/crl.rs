@@ -149,7 +149,8 @@ impl Lists {
     }
 }
 
-/// Takes the next number and what belongs on the list in one unit of work, and signs it.
+/// Takes the next number, then reads what belongs on the list and signs it. One list is made at a time, so that one
+/// with a higher number was read later; and a long ledger is read where no unit of work waits for it.
 async fn publish(
     store: &Store,
     authority: &Authority,
@@ -158,12 +159,11 @@ async fn publish(
 ) -> Result<Published, Failure> {
     let take = move |tx: &mut crate::store::Tx| -> Result<_, StoreError> {
         let number = tx.mark(NUMBER)?.unwrap_or(0) + 1;
-        tx.set_mark(NUMBER, number)?;
-        // A serial stays on at least one list that is signed after the certificate's end (RFC 5280 §3.3).
-        Ok((number, tx.revoked(now.before(LIFE))?))
+        tx.set_mark(NUMBER, number).map(|()| number)
     };
-    let (number, revoked) = store.write(take).await?;
-    let number = u64::try_from(number).unwrap_or(1);
+    let number = u64::try_from(store.write(take).await?).unwrap_or(1);
+    // A serial stays on at least one list that is signed after the certificate's end (RFC 5280 §3.3).
+    let revoked = store.read(move |view| view.revoked(now.before(LIFE))).await?;
     let lines = revoked.iter().map(line).collect::<Result<Vec<_>, _>>()?;
     let info = CrlInfo { number, this_update: now, next_update: now.after(LIFE), count: lines.len() };
     let der = authority.sign_crl(lines, number, now, info.next_update).await?;

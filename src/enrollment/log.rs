@@ -179,8 +179,11 @@ pub(crate) fn check_proof(log: &str, certificate_pem: &str, proof: &str) -> Resu
     proof.verify(certificate.der(), &log).map(|checkpoint| checkpoint.size).map_err(|why| why.to_string())
 }
 
-/// Certificates from a place on, each with the hash that the log has kept there.
-fn read_page(view: &mut View, first: i64) -> Result<Vec<(i64, Vec<u8>, Option<[u8; 32]>)>, StoreError> {
+/// A certificate of the log: its place, its DER, and the hash that was kept there.
+type Entered = (i64, Vec<u8>, Option<[u8; 32]>);
+
+/// Certificates from a place on.
+fn read_page(view: &mut View, first: i64) -> Result<Vec<Entered>, StoreError> {
     let certificates = view.logged_from(first, PAGE)?;
     let rows = view.log_rows(0, first, PAGE)?;
     let kept = |place: i64| usize::try_from(place - first).ok().and_then(|at| rows.get(at).copied());

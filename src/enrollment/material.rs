@@ -29,6 +29,8 @@ pub(crate) struct Enrolled {
     /// Upper-case hex.
     pub(crate) serial: String,
     pub(crate) certificate_pem: String,
+    /// The same in DER.
+    pub(crate) certificate: Vec<u8>,
     /// The issuing CA's certificate, which a client sends after its own.
     pub(crate) chain_pem: String,
     /// PKCS#8, when the house made the key.
@@ -48,7 +50,7 @@ pub(super) enum Material {
         password: Zeroizing<String>,
         flavor: ca::Flavor,
         /// Where somebody asked for names with a request of his own.
-        asked: Option<ca::Csr>,
+        asked: Option<Box<ca::Csr>>,
     },
 }
 
@@ -78,7 +80,7 @@ impl Material {
         let asked = ca::Csr::parse(csr).map_err(Refused::Request)?;
         match Self::of(Request::MakeKey { p12_password: None, legacy: false })? {
             Material::Made { pair, key, password, flavor, .. } => {
-                Ok(Material::Made { pair, key, password, flavor, asked: Some(asked) })
+                Ok(Material::Made { pair, key, password, flavor, asked: Some(Box::new(asked)) })
             }
             requested => Ok(requested),
         }
@@ -101,8 +103,10 @@ impl Material {
 
     /// Refuses a request for names that the certificate will not carry.
     pub(super) fn check_names(&self, subject: &ca::Subject) -> Result<(), Refused> {
-        let (Material::Requested(csr) | Material::Made { asked: Some(csr), .. }) = self else {
-            return Ok(());
+        let csr = match self {
+            Material::Requested(csr) => csr,
+            Material::Made { asked: Some(csr), .. } => csr,
+            Material::Made { asked: None, .. } => return Ok(()),
         };
         ca::check_request(csr, subject).map_err(|refusal| match refusal {
             ca::Refusal::ForeignName(name) => {
@@ -122,15 +126,17 @@ impl Material {
         let mut enrolled = Enrolled {
             serial: issued.serial.to_string(),
             certificate_pem: issued.pem,
+            certificate: issued.der,
             chain_pem: chain.issuing_pem,
             key_pem: None,
             p12: None,
             not_after: issued.not_after.into(),
         };
         if let Material::Made { pair, password, flavor, .. } = self {
+            let certificate = enrolled.certificate.clone();
             let (key_pem, p12) = aside(move || -> Result<_, ca::Failure> {
                 let above: Vec<&[u8]> = chain.der.iter().map(Vec::as_slice).collect();
-                let archive = ca::pkcs12(&issued.der, &pair, &above, &password, &name, flavor)?;
+                let archive = ca::pkcs12(&certificate, &pair, &above, &password, &name, flavor)?;
                 Ok((pair.to_pkcs8_pem(), (archive, password)))
             })
             .await??;

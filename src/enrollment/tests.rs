@@ -3,6 +3,7 @@
 mod crl;
 mod enroll;
 mod found;
+mod fronts;
 mod log;
 mod ocsp;
 mod own;

@@ -202,6 +202,6 @@ impl Heard {
 }
 
 /// A number that nobody can foresee: the standard library's hashers are seeded afresh.
-fn random() -> u32 {
+pub(crate) fn random() -> u32 {
     (RandomState::new().hash_one(0) >> 32) as u32
 }

@@ -21,6 +21,7 @@ mod est;
 mod flow;
 mod hostile;
 mod keys;
+mod kills;
 mod limits;
 mod mail;
 mod metrics;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{Problem, ProblemType, problem::Subproblem};
 use crate::{
     Name, Subject,
-    names::{host_form, mail_form, readable, same_mail},
+    names::{host_form, mail_form, readable, same_mail, same_uri},
 };
 
 /// One name that an order asks for, in the one form in which names are compared.
@@ -70,9 +70,11 @@ impl Identifier {
             (Identifier::Dns(own), Name::Dns(name)) => own.eq_ignore_ascii_case(name),
             (Identifier::Ip(own), Name::Ip(name)) => own == name,
             (Identifier::Email(own), Name::Mail(name)) => same_mail(own, name),
-            (Identifier::PermanentIdentifier(own), Name::Device(name) | Name::Uri(name)) => own == name,
+            (Identifier::PermanentIdentifier(own), Name::Device(name)) => own == name,
+            (Identifier::PermanentIdentifier(own), Name::Uri(name)) => same_uri(own, name),
             // Common tools repeat one of the names in CN (RFC 8555 §7.4 lets it stand there).
             (Identifier::Dns(own), Name::CommonName(name)) => own.eq_ignore_ascii_case(name),
+            (Identifier::Email(own), Name::CommonName(name)) => same_mail(own, name),
             (own, Name::CommonName(name)) => own.value() == *name,
             _ => false,
         }

@@ -290,11 +290,11 @@ impl Enrollment {
         let certificate;
         let answer = match decision {
             Ok(Decision::Issued(enrolment, enrolled)) => {
-                certificate = ca::Certificate::from_pem(&enrolled.certificate_pem)?;
+                certificate = enrolled.certificate;
                 let by_secret = matches!(request.protection(), Protection::Mac(_));
                 Answer::Issued(Grant {
                     order: enrolment.order,
-                    certificate: certificate.der(),
+                    certificate: &certificate,
                     chain: &chain,
                     anchor: chain.last().copied().filter(|_| by_secret),
                     implicit_confirm: request.header().implicit_confirm,

@@ -208,13 +208,24 @@ pub(crate) fn exchange(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
-    let headers = [headers, &[("Connection", "close")]].concat();
-    let answer = converse(stream, method, host, path, &headers, body, body.len());
+    let answer = try_exchange(stream, method, host, path, headers, body);
     answer.unwrap_or_else(|| panic!("no answer to {method} {path}"))
 }
 
-/// One request and its answer, if there is one.
+/// The same with whoever may be gone before it answers; what it began to say counts.
+pub(crate) fn try_exchange(
+    stream: &mut (impl Read + Write),
+    method: &str,
+    host: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Answer> {
+    let headers = [headers, &[("Connection", "close")]].concat();
+    converse(stream, method, host, path, &headers, body, body.len())
+}
 
+/// One request and its answer, if there is one.
 fn converse(
     stream: &mut (impl Read + Write),
     method: &str,

@@ -207,4 +207,4 @@ const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const CMC: [&str; 3] = ["1.3.6.1.5.5.7.3.27", "1.3.6.1.5.5.7.3.28", "1.3.6.1.5.5.7.3.29"];
 /// The second label is what Microsoft's and Netscape's tools write (RFC 7468 §7).
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
-const NOT_PKCS10: Refusal = Refusal::Malformed("it is neither PEM nor DER of a PKCS#10 request");
+pub(crate) const NOT_PKCS10: Refusal = Refusal::Malformed("it is neither PEM nor DER of a PKCS#10 request");

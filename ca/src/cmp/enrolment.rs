@@ -13,7 +13,10 @@ use super::{
     template::{AttributeTypeAndValue, CertReqMsg, CertRequest, CertTemplate, OldCertId, PopoSigningKey},
 };
 use crate::{
-    Csr, Name, PublicKey, Refusal, csr::read_extensions, names::in_distinguished_name,
+    Csr, Name, PublicKey, Refusal,
+    csr::{NOT_PKCS10, read_extensions},
+    der::SEQUENCE,
+    names::in_distinguished_name,
     public_key::openssl_key,
 };
 
@@ -50,7 +53,9 @@ impl Enrolment {
 
     /// Reads a PKCS#10 request; in DER only, for PEM is the armour of files.
     pub(super) fn pkcs10(content: &[u8]) -> Result<Enrolment, Objection> {
-        let _: Vec<Any> = decode(content, "PKCS#10 request")?;
+        if content.first() != Some(&SEQUENCE) {
+            return Err(NOT_PKCS10.into());
+        }
         let order = Order { kind: OrderKind::Pkcs10, id: -1 };
         Ok(Enrolment { order, csr: Csr::parse(content)?, replaces: None })
     }

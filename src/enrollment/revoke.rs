@@ -4,7 +4,7 @@ use chancery_ca as ca;
 use serde_json::json;
 
 use super::rules::{Act, authorize};
-use super::{Enrollment, Refused, canonical, status};
+use super::{Enrollment, Failure, Refused, canonical, status};
 use crate::audit::Deed;
 use crate::id::AccountId;
 use crate::mqtt::Reason;
@@ -34,9 +34,8 @@ impl Enrollment {
             true => Ok(vec![line.serial]),
             false => Err(Refused::AlreadyRevoked(line.serial)),
         };
-        let gone = self.store.write(take_back).await;
-        let gone = self.audited(who, "certificate.revoke", &serial, gone, now).await?;
-        Ok(self.cut_off(&gone, reason, now).await)
+        let done = self.carry_out(take_back, reason, now).await;
+        self.audited(who, "certificate.revoke", &serial, done, now).await
     }
 
     /// Takes back whatever still stands of an account: somebody leaves. Says how many sessions ended.
@@ -52,7 +51,7 @@ impl Enrollment {
         self.audited(who, "certificate.revoke", &account.to_string(), outcome, now).await?;
 
         let actor = who.clone();
-        let take_all_back = move |tx: &mut Tx| -> Result<Vec<String>, StoreError> {
+        let take_all_back = move |tx: &mut Tx| -> Result<Vec<String>, Refused> {
             let mut gone = Vec::new();
             for line in tx.certificates(Some(account), i64::MAX)? {
                 if line.not_after > now && take_back(tx, &actor, &line, reason, now)? {
@@ -61,8 +60,21 @@ impl Enrollment {
             }
             Ok(gone)
         };
-        let gone = self.store.write(take_all_back).await?;
-        Ok(if gone.is_empty() { 0 } else { self.cut_off(&gone, reason, now).await })
+        self.carry_out(take_all_back, reason, now).await
+    }
+
+    /// The ledger, and then everybody who relies on it. It is brought to its end even when whoever asked hangs up in
+    /// between: sessions would go on whose certificate is gone.
+    async fn carry_out<F>(&self, take_back: F, reason: ca::Reason, now: Timestamp) -> Result<usize, Refused>
+    where
+        F: FnOnce(&mut Tx) -> Result<Vec<String>, Refused> + Send + 'static,
+    {
+        let own = self.clone();
+        let done = async move {
+            let gone = own.store.write(take_back).await?;
+            Ok(if gone.is_empty() { 0 } else { own.cut_off(&gone, reason, now).await })
+        };
+        tokio::spawn(done).await.map_err(|_| Failure::Stopped)?
     }
 
     /// The ledger has committed. Handshakes first, so that nobody who is cut off comes back; then the sessions, whose

@@ -160,3 +160,22 @@ async fn a_certificate_of_another_authority_or_without_an_account_names_nobody()
     let unknown = Presented { serial, account: house.id("alice"), life };
     assert!(matches!(house.enrollment.status(&unknown, house.now).await, Err(StatusRefused::Unknown)));
 }
+
+/// A caller that hung up between the ledger and the sessions once left them alive.
+#[tokio::test]
+async fn a_revocation_is_brought_to_its_end_when_whoever_asked_hangs_up() {
+    let house = House::new().await;
+    let enrolled = house.enrolled("alice").await;
+    let mut revoking =
+        Box::pin(house.enrollment.revoke(&Principal::Host, &enrolled.serial, "key-compromise", house.now));
+    let moment = Duration::from_micros(100);
+    let taken_back = async || {
+        let line = house.enrollment.show(&enrolled.serial).await.unwrap().unwrap();
+        line.state == crate::store::CertificateState::Revoked
+    };
+    while tokio::time::timeout(moment, &mut revoking).await.is_err() && !taken_back().await {}
+    drop(revoking);
+    while !house.enrollment.is_revoked(&enrolled.serial) || house.enrollment.crl_info().count == 0 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -5,7 +5,8 @@ pub(crate) fn first(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (short, rest) = rest.split_first()?;
     let (length, rest) = match short {
-        0..0x80 => (usize::from(*short), rest),
+        // 0x80 itself is a length without end, which DER has not.
+        0..=0x7F => (usize::from(*short), rest),
         0x81..=0x83 => {
             let (long, rest) = rest.split_at_checked(usize::from(short & 0x7F))?;
             (long.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)

@@ -1,7 +1,6 @@
 //! Requests: a public key, the proof that its owner holds the private half, and the names he asks for.
 
 use ::der::{Any, Decode};
-use openssl::x509::X509Req;
 use x509_parser::{
     certification_request::X509CertificationRequest,
     cri_attributes::ParsedCriAttribute,
@@ -14,8 +13,7 @@ use x509_parser::{
 use crate::{
     Name, PublicKey, Refusal, Subject,
     names::{from_general, in_distinguished_name},
-    pem,
-    public_key::openssl_key,
+    pem, proof,
 };
 
 /// A PKCS#10 request (RFC 2986) whose signature was verified with the key inside it.
@@ -44,9 +42,13 @@ impl Csr {
             return Err(Refusal::Malformed("bytes follow its end"));
         }
         let info = &request.certification_request_info;
+        // RFC 2986 §4.1 knows one version.
+        if info.version.0 != 0 {
+            return Err(NOT_PKCS10);
+        }
         let key = PublicKey::from_spki(info.subject_pki.raw)?;
         refuse_broken_hash(&request.signature_algorithm)?;
-        prove_possession(&der, &key)?;
+        proof::verify(&der, &request, &key)?;
 
         let mut requested = in_distinguished_name(&info.subject)?;
         // Of an attribute with several values only the first was read, and what was read is no whole SET.
@@ -110,20 +112,6 @@ fn unwrap_armor(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         (Some(only), None) => Ok(only.der.to_vec()),
         (Some(_), Some(_)) => Err(Refusal::Malformed("it holds more than one request")),
         _ => Err(NOT_PKCS10),
-    }
-}
-
-/// RFC 2986 §4.2. OpenSSL verifies because it knows every hash and P-521; the key is the one read above.
-fn prove_possession(der: &[u8], key: &PublicKey) -> Result<(), Refusal> {
-    let request = X509Req::from_der(der).map_err(|_| NOT_PKCS10)?;
-    // RFC 2986 §4.1 knows one version, and DER one spelling.
-    if request.version() != 0 || request.to_der().ok().as_deref() != Some(der) {
-        return Err(NOT_PKCS10);
-    }
-    let key = openssl_key(key.spki_der())?;
-    match request.verify(&key) {
-        Ok(true) => Ok(()),
-        _ => Err(Refusal::BadSignature),
     }
 }
 

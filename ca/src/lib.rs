@@ -51,6 +51,7 @@ mod pkcs11;
 mod pkcs12;
 mod pkcs7;
 mod profile;
+mod proof;
 mod public_key;
 mod revocation;
 mod serial;

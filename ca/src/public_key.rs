@@ -1,11 +1,13 @@
 //! Public keys: which ones are certified, and the exact bytes they came in.
 
+use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use openssl::{
     bn::BigNum,
-    pkey::{Id, PKey, Public},
+    pkey::{PKey, Public},
 };
 use rcgen::{KeyUsagePurpose, PublicKeyData};
 use sha2::{Digest, Sha256};
+use x509_parser::{oid_registry as oid, prelude::FromDer, x509::SubjectPublicKeyInfo};
 
 use crate::{Refusal, certificate::hex, weak_key};
 
@@ -14,7 +16,18 @@ use crate::{Refusal, certificate::hex, weak_key};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     spki: Vec<u8>,
+    pub(crate) kind: Kind,
     pub(crate) parts: rcgen::SubjectPublicKeyInfo,
+}
+
+/// The kinds of key that are certified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    P256,
+    P384,
+    P521,
+    Ed25519,
+    Rsa,
 }
 
 impl PublicKey {
@@ -24,15 +37,13 @@ impl PublicKey {
     /// key may well sign its request with SHA-256 (rustls/rcgen#448).
     pub fn from_spki(der: &[u8]) -> Result<PublicKey, Refusal> {
         let parts = rcgen::SubjectPublicKeyInfo::from_der(der).map_err(|_| Refusal::Key(KINDS))?;
-        let key = openssl_key(der)?;
-        examine(&key, parts.der_bytes())?;
-        // One key has one form; another spelling would give one key two fingerprints. OpenSSL reads several, such as a
-        // modulus without its sign octet, and writes one.
-        let written = key.public_key_to_der().map_err(|_| Refusal::Key(KINDS))?;
-        if parts.subject_public_key_info() != der || written != der {
-            return Err(Refusal::Key("it is not in canonical form"));
+        // One key has one form; another spelling would give one key two fingerprints.
+        if parts.subject_public_key_info() != der {
+            return Err(NOT_CANONICAL);
         }
-        Ok(PublicKey { spki: der.to_vec(), parts })
+        let kind = Kind::of(der).ok_or(Refusal::Key(KINDS))?;
+        kind.examine(der, parts.der_bytes())?;
+        Ok(PublicKey { spki: der.to_vec(), kind, parts })
     }
 
     /// The DER SubjectPublicKeyInfo, byte for byte as it was read.
@@ -43,9 +54,9 @@ impl PublicKey {
     /// How something is encrypted for the key: agreed on with an elliptic curve (RFC 5753), sealed with RSA (RFC 3370
     /// §4.2); nothing for Ed25519, which only signs.
     pub(crate) fn use_for_sealing(&self) -> Option<KeyUsagePurpose> {
-        match openssl_key(&self.spki).ok()?.id() {
-            Id::EC => Some(KeyUsagePurpose::KeyAgreement),
-            Id::RSA => Some(KeyUsagePurpose::KeyEncipherment),
+        match self.kind {
+            kind if kind.is_ecdsa() => Some(KeyUsagePurpose::KeyAgreement),
+            Kind::Rsa => Some(KeyUsagePurpose::KeyEncipherment),
             _ => None,
         }
     }
@@ -56,36 +67,72 @@ impl PublicKey {
     }
 }
 
+impl Kind {
+    /// Whether keys of this kind sign by ECDSA.
+    pub(crate) fn is_ecdsa(self) -> bool {
+        matches!(self, Kind::P256 | Kind::P384 | Kind::P521)
+    }
+
+    /// The kind of a key, told by its own parameters.
+    fn of(spki: &[u8]) -> Option<Kind> {
+        let (_, read) = SubjectPublicKeyInfo::from_der(spki).ok()?;
+        let (kind, curve) = (&read.algorithm.algorithm, || read.algorithm.parameters.as_ref()?.as_oid().ok());
+        if *kind == oid::OID_PKCS1_RSAENCRYPTION {
+            return Some(Kind::Rsa);
+        }
+        if *kind == oid::OID_SIG_ED25519 {
+            return Some(Kind::Ed25519);
+        }
+        let curves = [
+            (oid::OID_EC_P256, Kind::P256),
+            (oid::OID_NIST_EC_P384, Kind::P384),
+            (oid::OID_NIST_EC_P521, Kind::P521),
+        ];
+        let curve = (*kind == oid::OID_KEY_TYPE_EC_PUBLIC_KEY).then(curve)??;
+        curves.into_iter().find_map(|(known, kind)| (known == curve).then_some(kind))
+    }
+
+    /// Whether the key is sound. OpenSSL reads a key of RSA with all its numbers; points are read an order of magnitude
+    /// faster by the library that verifies with them.
+    fn examine(self, spki: &[u8], bits: &[u8]) -> Result<(), Refusal> {
+        match self {
+            Kind::Rsa => rsa(spki),
+            Kind::Ed25519 if weak_key::is_of_small_order(bits) => {
+                Err(Refusal::Key("anybody can sign for this point"))
+            }
+            Kind::Ed25519 => lies_on(&signature::ED25519, bits),
+            Kind::P256 => elliptic(&signature::ECDSA_P256_SHA256_ASN1, bits),
+            Kind::P384 => elliptic(&signature::ECDSA_P384_SHA384_ASN1, bits),
+            Kind::P521 => elliptic(&signature::ECDSA_P521_SHA512_ASN1, bits),
+        }
+    }
+}
+
 const KINDS: &str = "only P-256, P-384, P-521, Ed25519 and RSA keys are certified";
+const NOT_CANONICAL: Refusal = Refusal::Key("it is not in canonical form");
 
 /// OpenSSL's view of the key; it refuses points that are not on the curve.
 pub(crate) fn openssl_key(spki: &[u8]) -> Result<PKey<Public>, Refusal> {
     PKey::public_key_from_der(spki).map_err(|_| Refusal::Key("it is not a valid key of its kind"))
 }
 
-fn examine(key: &PKey<Public>, bits: &[u8]) -> Result<(), Refusal> {
-    match key.id() {
-        Id::RSA => rsa(key),
-        Id::EC => elliptic(key, bits),
-        Id::ED25519 if weak_key::is_of_small_order(bits) => {
-            Err(Refusal::Key("anybody can sign for this point"))
-        }
-        Id::ED25519 => Ok(()),
-        _ => Err(Refusal::Key(KINDS)),
-    }
-}
-
-fn elliptic(key: &PKey<Public>, bits: &[u8]) -> Result<(), Refusal> {
+fn elliptic(curve: &'static dyn VerificationAlgorithm, point: &[u8]) -> Result<(), Refusal> {
     // RFC 5480 §2.2 makes only the uncompressed form mandatory, and common TLS stacks read no other.
-    if bits.first() != Some(&4) {
+    if point.first() != Some(&4) {
         return Err(Refusal::Key("its point is not in uncompressed form"));
     }
-    let sound = key.ec_key().and_then(|key| key.check_key());
-    sound.map_err(|_| Refusal::Key("its point is not on the curve"))
+    lies_on(curve, point)
+}
+
+/// The hash of the algorithm matters to whoever verifies, not to whether a point is sound.
+fn lies_on(curve: &'static dyn VerificationAlgorithm, point: &[u8]) -> Result<(), Refusal> {
+    let read = ParsedPublicKey::new(curve, point);
+    read.map(drop).map_err(|_| Refusal::Key("its point is not on the curve"))
 }
 
 /// Size, exponent and what is known to be weak.
-fn rsa(key: &PKey<Public>) -> Result<(), Refusal> {
+fn rsa(spki: &[u8]) -> Result<(), Refusal> {
+    let key = openssl_key(spki)?;
     let broken = |_| Refusal::Key("its numbers cannot be read");
     let rsa = key.rsa().map_err(broken)?;
     if !(2048..=4096).contains(&rsa.n().num_bits()) {
@@ -95,7 +142,12 @@ fn rsa(key: &PKey<Public>) -> Result<(), Refusal> {
     if *rsa.e() != f4 {
         return Err(Refusal::Key("an RSA key has the exponent 65537"));
     }
-    weak_key::modulus(rsa.n()).map_err(broken)?.map_or(Ok(()), |why| Err(Refusal::Key(why)))
+    if let Some(why) = weak_key::modulus(rsa.n()).map_err(broken)? {
+        return Err(Refusal::Key(why));
+    }
+    // OpenSSL reads several spellings, such as a modulus without its sign octet, and writes one.
+    let written = key.public_key_to_der().map_err(broken)?;
+    if written == spki { Ok(()) } else { Err(NOT_CANONICAL) }
 }
 
 #[cfg(test)]

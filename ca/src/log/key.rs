@@ -6,7 +6,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use openssl::{
     error::ErrorStack,
     hash::MessageDigest,
-    pkey::Id,
     sign::{Signer, Verifier},
 };
 use sha2::{Digest, Sha256};
@@ -28,9 +27,8 @@ pub struct LogKey {
 impl LogKey {
     /// A log signs by ECDSA on P-256, P-384 or P-521; other keys are refused.
     pub fn new(origin: Origin, key: PublicKey) -> Result<LogKey, LogRefusal> {
-        let elliptic = openssl_key(key.spki_der()).is_ok_and(|key| key.id() == Id::EC);
         let wrong = LogRefusal::Malformed("the key of a log is an elliptic-curve one");
-        if elliptic { Ok(LogKey { origin, key }) } else { Err(wrong) }
+        if key.kind.is_ecdsa() { Ok(LogKey { origin, key }) } else { Err(wrong) }
     }
 
     /// The name.

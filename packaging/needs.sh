@@ -40,6 +40,7 @@ mosquitto_pub               mosquitto-clients mosquitto
 mosquitto_sub               mosquitto-clients mosquitto
 paho                        python3-paho-mqtt python3-paho-mqtt
 npm                         npm               npm
+venv                        python3-venv      python3
 chromium                    chromium          chromium
 chromedriver                chromium-driver   chromedriver
 openssl                     openssl           openssl
@@ -156,6 +157,7 @@ present() {
         c-headers) printf '#include <stdlib.h>\n' | cc -fsyntax-only -x c - 2>/dev/null ;;
         openssl-headers) pkg-config --exists openssl 2>/dev/null ;;
         paho) /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null ;;
+        venv) /usr/bin/python3 -c 'import ensurepip' 2>/dev/null ;;
         # Fedora keeps Dovecot's servers in libexec.
         /usr/lib/dovecot/*) [ -e "$1" ] || [ -e "/usr/libexec/dovecot/${1##*/}" ] ;;
         # An empty folder of trusted roots is as good as none.

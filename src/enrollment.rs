@@ -141,8 +141,8 @@ impl Enrollment {
         let authority = Arc::new(Authority::open(&cfg, place).await?);
         authority.life(cfg.validity(ca::Profile::Client), now)?; // A wrong clock shows at start.
         log::catch_up(&store).await?;
-        let revoked = Arc::new(status::Index::load(&store, now).await?);
-        let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), now).await?);
+        let revoked = Arc::new(status::Index::load(&store, now.before(crl::LIFE)).await?);
+        let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), revoked.clone(), now).await?);
         let enrollment = Self {
             store,
             broker,

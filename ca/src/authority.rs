@@ -59,6 +59,12 @@ impl Authority {
         Ok(Authority { issuer, key, urls, chain })
     }
 
+    /// Whether it signs a certificate in less time than another thread takes to wake: its key is in memory, and not in a
+    /// token, which may be a network away.
+    pub fn is_at_hand(&self) -> bool {
+        matches!(self.key, AuthorityKey::Held(_))
+    }
+
     /// Signs the complete list of revoked certificates, in DER. `number` grows with each list; `next_update` is when
     /// relying parties must have a newer one.
     ///
@@ -74,7 +80,7 @@ impl Authority {
         if !self.issuing().is_valid_at(now) {
             return Err(Failure::Validity("the issuing certificate is not valid at this time"));
         }
-        let signed = sign_crl(&self.issuer, self.issuing(), revoked, number, now, next_update);
+        let signed = sign_crl(&self.key, self.issuing(), revoked, number, now, next_update);
         signed.map_err(|why| self.key.explain(why))
     }
 }

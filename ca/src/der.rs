@@ -10,6 +10,8 @@ pub(crate) const OCTETS: u8 = 0x04;
 pub(crate) const BITS: u8 = 0x03;
 /// Tag of INTEGER.
 pub(crate) const INTEGER: u8 = 0x02;
+/// Tag of ENUMERATED.
+pub(crate) const ENUMERATED: u8 = 0x0A;
 /// Tag of OBJECT IDENTIFIER.
 pub(crate) const OID: u8 = 0x06;
 /// Tag of UTF8String.

@@ -98,7 +98,7 @@ fn charter(
     let issuing = issuing(organization, urls, root_id, now)?.signed_by(issuing_key, &issuer)?;
     let issuing_cert_pem = Certificate::parse(issuing.der())?.to_pem();
 
-    let root_crl = sign_crl(&issuer, &root, &[], 1, now, later(now, Duration::days(365))?)?;
+    let root_crl = sign_crl(root_key, &root, &[], 1, now, later(now, Duration::days(365))?)?;
     Ok(Charter { root_cert_pem: root.to_pem(), root_crl, issuing_cert_pem })
 }
 

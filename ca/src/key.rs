@@ -154,6 +154,13 @@ impl rcgen::SigningKey for KeyPair {
     }
 }
 
+/// The AlgorithmIdentifier of what an authority's key signs, in DER.
+pub(crate) fn signature_algorithm(key: &impl PublicKeyData) -> Vec<u8> {
+    let p384 = key.algorithm() == KeyKind::P384.algorithm();
+    let algorithm = if p384 { ECDSA_WITH_SHA384 } else { ECDSA_WITH_SHA256 };
+    der::value(der::SEQUENCE, &[&der::value(der::OID, &[algorithm])])
+}
+
 fn check_passphrase(passphrase: &[u8]) -> Result<(), Failure> {
     // OpenSSL hands its callback a buffer of 1024 bytes.
     if (1..=1024).contains(&passphrase.len()) { Ok(()) } else { Err(Failure::Passphrase) }
@@ -177,6 +184,9 @@ const COST: u32 = 16384;
 const BLOCK: u32 = 8;
 const LANES: u32 = 1;
 const MEMORY: u64 = 32 * 1024 * 1024;
+/// 1.2.840.10045.4.3.2 and .3 (RFC 5758 §3.2).
+const ECDSA_WITH_SHA256: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
+const ECDSA_WITH_SHA384: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03];
 /// 1.2.840.113549.1.5.13 (RFC 8018 §A.4).
 const ID_PBES2: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x05, 0x0D];
 /// 1.3.6.1.4.1.11591.4.11 (RFC 7914 §7).

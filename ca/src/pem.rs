@@ -49,14 +49,11 @@ pub(crate) fn first(text: &str, label: &str) -> Option<Zeroizing<Vec<u8>>> {
 
 /// Armours one value in lines of 64 characters.
 pub(crate) fn encode(label: &str, der: &[u8]) -> String {
-    let body = Zeroizing::new(STANDARD.encode(der));
-    let mut text = String::with_capacity(body.len() + body.len() / 64 + 2 * label.len() + 40);
+    let mut text = String::with_capacity(der.len() / 48 * 65 + 2 * label.len() + 105);
     text.extend(["-----BEGIN ", label, "-----\n"]);
-    let mut rest = body.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(64));
-        text.extend([line, "\n"]);
-        rest = more;
+    for line in der.chunks(48) {
+        STANDARD.encode_string(line, &mut text);
+        text.push('\n');
     }
     text.extend(["-----END ", label, "-----\n"]);
     text

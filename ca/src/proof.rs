@@ -6,7 +6,9 @@
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use openssl::x509::X509Req;
 use rcgen::PublicKeyData;
-use x509_parser::{certification_request::X509CertificationRequest, der_parser::oid::Oid, oid_registry as oid};
+use x509_parser::{
+    certification_request::X509CertificationRequest, der_parser::oid::Oid, oid_registry as oid,
+};
 
 use crate::{
     PublicKey, Refusal,

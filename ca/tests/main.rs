@@ -12,6 +12,7 @@ mod mosquitto;
 mod ocsp;
 mod openssl;
 mod pkcs11;
+mod pkilint;
 mod requests;
 mod softhsm;
 mod workshop;

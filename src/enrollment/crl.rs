@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use chancery_ca as ca;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::Failure;
-use super::authority::Authority;
+use super::authority::{Authority, aside};
+use super::status::Index;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 
@@ -32,6 +32,7 @@ pub(crate) struct CrlInfo {
 pub(super) struct Lists {
     store: Store,
     authority: Arc<Authority>,
+    revoked: Arc<Index>,
     current: ArcSwap<Published>,
     root: ArcSwapOption<Vec<u8>>,
     /// One list is signed at a time, so that the number on show never goes back.
@@ -55,10 +56,11 @@ impl Lists {
     pub(super) async fn open(
         store: Store,
         authority: Arc<Authority>,
+        revoked: Arc<Index>,
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let root = authority.root_crl()?.map(Arc::new);
-        let (first, changes) = match publish(&store, &authority, 0, now).await {
+        let (first, changes) = match publish(&store, &authority, &revoked, 0, now).await {
             Ok(signed) => (signed, 0),
             Err(error) => {
                 let Some(last) = last(&authority)? else { return Err(error) };
@@ -70,6 +72,7 @@ impl Lists {
         let lists = Self {
             store,
             authority,
+            revoked,
             current,
             root: ArcSwapOption::new(root),
             publishing: Mutex::default(),
@@ -127,7 +130,8 @@ impl Lists {
 
     async fn renew(&self, now: Timestamp) -> Result<(), Failure> {
         let covers = self.changes();
-        self.current.store(Arc::new(publish(&self.store, &self.authority, covers, now).await?));
+        let signed = publish(&self.store, &self.authority, &self.revoked, covers, now).await?;
+        self.current.store(Arc::new(signed));
         Ok(())
     }
 
@@ -150,10 +154,11 @@ impl Lists {
 }
 
 /// Takes the next number, then reads what belongs on the list and signs it. One list is made at a time, so that one
-/// with a higher number was read later; and a long ledger is read where no unit of work waits for it.
+/// with a higher number was read later.
 async fn publish(
     store: &Store,
     authority: &Authority,
+    revoked: &Arc<Index>,
     covers: u64,
     now: Timestamp,
 ) -> Result<Published, Failure> {
@@ -163,17 +168,11 @@ async fn publish(
     };
     let number = u64::try_from(store.write(take).await?).unwrap_or(1);
     // A serial stays on at least one list that is signed after the certificate's end (RFC 5280 §3.3).
-    let revoked = store.read(move |view| view.revoked(now.before(LIFE))).await?;
-    let lines = revoked.iter().map(line).collect::<Result<Vec<_>, _>>()?;
+    let (revoked, since) = (revoked.clone(), now.before(LIFE));
+    let lines = aside(move || revoked.list(since)).await??;
     let info = CrlInfo { number, this_update: now, next_update: now.after(LIFE), count: lines.len() };
     let der = authority.sign_crl(lines, number, now, info.next_update).await?;
     Ok(Published { der: Arc::new(der), info, covers })
-}
-
-fn line((serial, at, reason): &(String, Timestamp, String)) -> Result<ca::Revoked, Failure> {
-    // A serial that cannot be read must not silently be missing from the list.
-    let serial = serial.parse().map_err(|_| Failure::Ledger(serial.clone()))?;
-    Ok(ca::Revoked { serial, at: at.to_offset(), reason: reason.parse().unwrap_or_default() })
 }
 
 /// The list that was signed last, where it is kept.

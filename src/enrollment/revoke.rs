@@ -4,7 +4,8 @@ use chancery_ca as ca;
 use serde_json::json;
 
 use super::rules::{Act, authorize};
-use super::{Enrollment, Failure, Refused, canonical, status};
+use super::status::Gone;
+use super::{Enrollment, Failure, Refused, canonical};
 use crate::audit::Deed;
 use crate::id::AccountId;
 use crate::mqtt::Reason;
@@ -31,7 +32,7 @@ impl Enrollment {
 
         let actor = who.clone();
         let take_back = move |tx: &mut Tx| match take_back(tx, &actor, &line, reason, now)? {
-            true => Ok(vec![line.serial]),
+            true => Ok(vec![(line.serial, line.not_after)]),
             false => Err(Refused::AlreadyRevoked(line.serial)),
         };
         let done = self.carry_out(take_back, reason, now).await;
@@ -51,11 +52,11 @@ impl Enrollment {
         self.audited(who, "certificate.revoke", &account.to_string(), outcome, now).await?;
 
         let actor = who.clone();
-        let take_all_back = move |tx: &mut Tx| -> Result<Vec<String>, Refused> {
+        let take_all_back = move |tx: &mut Tx| -> Result<Vec<Taken>, Refused> {
             let mut gone = Vec::new();
             for line in tx.certificates(Some(account), i64::MAX)? {
                 if line.not_after > now && take_back(tx, &actor, &line, reason, now)? {
-                    gone.push(line.serial);
+                    gone.push((line.serial, line.not_after));
                 }
             }
             Ok(gone)
@@ -67,21 +68,24 @@ impl Enrollment {
     /// between: sessions would go on whose certificate is gone.
     async fn carry_out<F>(&self, take_back: F, reason: ca::Reason, now: Timestamp) -> Result<usize, Refused>
     where
-        F: FnOnce(&mut Tx) -> Result<Vec<String>, Refused> + Send + 'static,
+        F: FnOnce(&mut Tx) -> Result<Vec<Taken>, Refused> + Send + 'static,
     {
         let own = self.clone();
         let done = async move {
-            let gone = own.store.write(take_back).await?;
-            Ok(if gone.is_empty() { 0 } else { own.cut_off(&gone, reason, now).await })
+            let taken = own.store.write(take_back).await?;
+            Ok(if taken.is_empty() { 0 } else { own.cut_off(taken, reason, now).await })
         };
         tokio::spawn(done).await.map_err(|_| Failure::Stopped)?
     }
 
     /// The ledger has committed. Handshakes first, so that nobody who is cut off comes back; then the sessions, whose
     /// end must not wait for a signature; then the list, for the others.
-    async fn cut_off(&self, serials: &[String], reason: ca::Reason, now: Timestamp) -> usize {
-        self.revoked.add(serials, status::Gone { at: now, reason });
-        self.desk.forget(serials);
+    async fn cut_off(&self, taken: Vec<Taken>, reason: ca::Reason, now: Timestamp) -> usize {
+        let gone =
+            |(serial, not_after): &Taken| (serial.clone(), Gone { at: now, reason, not_after: *not_after });
+        self.revoked.add(taken.iter().map(gone));
+        let serials: Vec<_> = taken.into_iter().map(|(serial, _)| serial).collect();
+        self.desk.forget(&serials);
         let shown = |serial: &Option<String>| serial.as_ref().is_some_and(|serial| serials.contains(serial));
         let ended = self.broker.end(Reason::AdministrativeAction, |session| {
             session.live(|live| shown(&live.serial)).unwrap_or(false)
@@ -94,6 +98,9 @@ impl Enrollment {
         ended
     }
 }
+
+/// A serial that was taken back, and its last second of validity.
+type Taken = (String, Timestamp);
 
 /// `false` when it was revoked before.
 fn take_back(

@@ -10,9 +10,9 @@ use std::sync::{PoisonError, RwLock};
 use chancery_ca as ca;
 use uuid::Uuid;
 
-use super::Enrollment;
+use super::{Enrollment, Failure};
 use crate::id::AccountId;
-use crate::store::{Certificate, CertificateState, Store, StoreError};
+use crate::store::{Certificate, CertificateState, RevokedLine, Store, StoreError};
 use crate::time::Timestamp;
 
 /// A certificate shown at a door: chain and key were proven in the handshake, its status was not.
@@ -138,16 +138,20 @@ pub(super) struct Index {
 pub(super) struct Gone {
     pub(super) at: Timestamp,
     pub(super) reason: ca::Reason,
+    /// Last second of validity: until when it belongs on a list.
+    pub(super) not_after: Timestamp,
 }
 
 /// How many lines are remembered; beyond it the memory begins anew.
 const SEEN: usize = 100_000;
 
 impl Index {
-    pub(super) async fn load(store: &Store, now: Timestamp) -> Result<Self, StoreError> {
-        let revoked = store.read(move |view| view.revoked(now)).await?;
-        let gone = |(serial, at, reason): (String, Timestamp, String)| {
-            (serial, Gone { at, reason: reason.parse().unwrap_or_default() })
+    /// Reads everything revoked that was still valid at a time.
+    pub(super) async fn load(store: &Store, since: Timestamp) -> Result<Self, StoreError> {
+        let revoked = store.read(move |view| view.revoked(since)).await?;
+        let gone = |line: RevokedLine| {
+            let RevokedLine { serial, at, reason, not_after } = line;
+            (serial, Gone { at, reason: reason.parse().unwrap_or_default(), not_after })
         };
         Ok(Self { revoked: RwLock::new(revoked.into_iter().map(gone).collect()), seen: RwLock::default() })
     }
@@ -160,9 +164,18 @@ impl Index {
         self.revoked.read().unwrap_or_else(PoisonError::into_inner).get(serial).copied()
     }
 
-    pub(super) fn add(&self, serials: &[String], gone: Gone) {
-        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
-        revoked.extend(serials.iter().map(|serial| (serial.clone(), gone)));
+    pub(super) fn add(&self, lines: impl IntoIterator<Item = (String, Gone)>) {
+        self.revoked.write().unwrap_or_else(PoisonError::into_inner).extend(lines);
+    }
+
+    /// Everything revoked that was still valid at a time, in the order of the serials, so that two lists differ only in
+    /// what changed.
+    pub(super) fn list(&self, since: Timestamp) -> Result<Vec<ca::Revoked>, Failure> {
+        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
+        let belongs = revoked.iter().filter(|(_, gone)| gone.not_after > since);
+        let mut lines = belongs.map(line).collect::<Result<Vec<_>, _>>()?;
+        lines.sort_unstable_by_key(|line| *line.serial.as_bytes());
+        Ok(lines)
     }
 
     /// Whether the ledger had a line of this serial, and it has not expired.
@@ -185,4 +198,10 @@ impl Index {
         }
         seen.insert(serial.to_owned(), (account, until));
     }
+}
+
+fn line((serial, gone): (&String, &Gone)) -> Result<ca::Revoked, Failure> {
+    // A serial that cannot be read must not silently be missing from a list.
+    let serial = serial.parse().map_err(|_| Failure::Ledger(serial.clone()))?;
+    Ok(ca::Revoked { serial, at: gone.at.to_offset(), reason: gone.reason })
 }

@@ -59,6 +59,16 @@ pub(crate) struct NewCertificate {
     pub(crate) not_after: Timestamp,
 }
 
+/// What a list says of a certificate that was revoked, and until when it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RevokedLine {
+    /// Upper-case hex.
+    pub(crate) serial: String,
+    pub(crate) at: Timestamp,
+    pub(crate) reason: String,
+    pub(crate) not_after: Timestamp,
+}
+
 type Columns = (
     String,
     Option<Vec<u8>>,
@@ -120,20 +130,26 @@ impl View {
         row.map(from_row).transpose()
     }
 
-    /// Everything revoked and not yet expired, for the CRL: serial, when, why.
-    pub(crate) fn revoked(&mut self, now: Timestamp) -> Result<Vec<(String, Timestamp, String)>, StoreError> {
-        let rows: Vec<(String, Option<i64>, Option<String>)> = certificate::table
+    /// Everything revoked that was still valid at a time.
+    pub(crate) fn revoked(&mut self, since: Timestamp) -> Result<Vec<RevokedLine>, StoreError> {
+        let rows: Vec<(String, Option<i64>, Option<String>, i64)> = certificate::table
             // Said outright: with a bound value SQLite would not know that the index of the revoked ones will do.
             .filter(sql::<Bool>("state = 'revoked'"))
-            .filter(certificate::not_after.gt(now.micros()))
-            .select((certificate::serial, certificate::revoked_at, certificate::reason))
+            .filter(certificate::not_after.gt(since.micros()))
+            .select((
+                certificate::serial,
+                certificate::revoked_at,
+                certificate::reason,
+                certificate::not_after,
+            ))
             .load(&mut self.conn)?;
-        Ok(rows
-            .into_iter()
-            .map(|(serial, at, reason)| {
-                (serial, Timestamp::from_micros(at.unwrap_or_default()), reason.unwrap_or_default())
-            })
-            .collect())
+        let line = |(serial, at, reason, not_after): (_, Option<_>, Option<_>, _)| RevokedLine {
+            serial,
+            at: Timestamp::from_micros(at.unwrap_or_default()),
+            reason: reason.unwrap_or_default(),
+            not_after: Timestamp::from_micros(not_after),
+        };
+        Ok(rows.into_iter().map(line).collect())
     }
 
     /// Whose key this is, if it was ever certified for somebody, and whether that certificate was revoked.

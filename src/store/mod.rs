@@ -36,7 +36,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 pub(crate) use account::{Account, AccountDraft, Source};
 pub(crate) use acme::{AcmeAccount, AcmeOrder, AcmeOrderState};
 pub(crate) use admin::{ConsoleSession, Link};
-pub(crate) use certificate::{Certificate, CertificateState, LedgerFilter, NewCertificate, Standing};
+pub(crate) use certificate::{
+    Certificate, CertificateState, LedgerFilter, NewCertificate, RevokedLine, Standing,
+};
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
 pub(crate) use key::{Key, KeyId};
 pub(crate) use message::{Delivery, Kind, NewMessage, Placed, Rows};

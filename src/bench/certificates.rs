@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use openssl::x509::X509Req;
 use serde_json::{Value, json};
 
 use crate::server::{CLIENT, Ground, Server};
@@ -112,13 +113,18 @@ async fn give(
     count: u64,
     heard: impl Fn(Bytes) -> Result<()> + 'static,
 ) -> Result<()> {
+    let asked = csr_orders(account, paper::requests(account, count)?)?;
+    asking::run(server, control, asked, heard).await.map(drop)
+}
+
+/// The orders to certify the keys of these requests for an account.
+pub(crate) fn csr_orders(account: &str, requests: Vec<X509Req>) -> Result<Vec<Bytes>> {
     let path = format!("/api/v1/accounts/{account}/certificates");
-    let asked = paper::requests(account, count)?.into_iter().map(|csr| -> Result<Bytes> {
+    let order = |csr: X509Req| -> Result<Bytes> {
         let body = json!({ "csr": String::from_utf8(csr.to_pem()?)? }).to_string();
         Ok(request("POST", &path, JSON, body.as_bytes()).into())
-    });
-    let asked = asked.collect::<Result<Vec<_>>>()?;
-    asking::run(server, control, asked, heard).await.map(drop)
+    };
+    requests.into_iter().map(order).collect()
 }
 
 /// How many certificates the list holds.
@@ -138,4 +144,4 @@ fn serial(enrolled: &[u8]) -> Result<String> {
     Ok(enrolled["serial"].as_str().context("a certificate without a serial")?.to_owned())
 }
 
-const JSON: &str = "Content-Type: application/json\r\n";
+pub(crate) const JSON: &str = "Content-Type: application/json\r\n";

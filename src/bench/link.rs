@@ -69,6 +69,11 @@ impl Link {
         Ok(())
     }
 
+    /// Waits until the server closes the connection.
+    pub(crate) async fn end(&mut self) {
+        while self.read().await.is_ok() {}
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await?;

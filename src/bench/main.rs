@@ -13,6 +13,7 @@ mod link;
 mod pairs;
 mod paper;
 mod process;
+mod revocation;
 mod server;
 mod table;
 mod tally;

@@ -7,22 +7,27 @@ use anyhow::{Context, Result, ensure};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509NameBuilder, X509Req};
 
 /// So many requests on fresh P-256 keys that ask for no name but this one.
 pub(crate) fn requests(name: &str, count: u64) -> Result<Vec<X509Req>> {
+    Ok(devices(name, count)?.into_iter().map(|(_, request)| request).collect())
+}
+
+/// The same with the keys.
+pub(crate) fn devices(name: &str, count: u64) -> Result<Vec<(PKey<Private>, X509Req)>> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
     let mut subject = X509NameBuilder::new()?;
     subject.append_entry_by_nid(Nid::COMMONNAME, name)?;
     let subject = subject.build();
-    let one = |_| -> Result<X509Req> {
+    let one = |_| -> Result<_> {
         let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
         let mut request = X509Req::builder()?;
         request.set_subject_name(&subject)?;
         request.set_pubkey(&key)?;
         request.sign(&key, MessageDigest::sha256())?;
-        Ok(request.build())
+        Ok((key, request.build()))
     };
     (0..count).map(one).collect()
 }

@@ -201,12 +201,21 @@ keyfile {}
     /// How a person proves who they are. The same at both servers; each connection is a full handshake.
     pub(crate) fn connector(&self, name: &str) -> Result<TlsConnector> {
         let person = self.person(name);
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate(&person.join("root.pem"))?)?;
-        roots.add(certificate(&self.path("mosquitto.pem"))?)?;
         let chain = vec![certificate(&person.join("cert.pem"))?, certificate(&person.join("chain.pem"))?];
         let key = PrivateKeyDer::from_pem_file(person.join("key.pem"))
             .with_context(|| format!("the key of {name}"))?;
+        self.shows(chain, key)
+    }
+
+    /// The same with a certificate that is in no file.
+    pub(crate) fn shows(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<TlsConnector> {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(&self.own_file("root.pem"))?)?;
+        roots.add(certificate(&self.path("mosquitto.pem"))?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -63,13 +63,15 @@ const CHAT: [Row; 4] = [
     ("latency at 2,000 messages a second, p99", Workload::ChatLatency, Figure::P99),
 ];
 
-const CERTIFICATES: [Row; 6] = [
+const CERTIFICATES: [Row; 8] = [
     ("enrolments by EST, TLS 1.3, on disk and audited before the answer", Workload::Enroll, Figure::Rate),
     ("time of one, with 64 at a time, p50", Workload::Enroll, Figure::P50),
     ("OCSP answers over HTTP, kept ones", Workload::Ocsp, Figure::Rate),
     ("OCSP answers over HTTP, with a nonce, each signed", Workload::OcspNonce, Figure::Rate),
     ("one more revocation among 100,000, until the list with it is signed, p50", Workload::Crl, Figure::P50),
     ("the same, p99", Workload::Crl, Figure::P99),
+    ("from a revocation to the end of the session, one of 10,000, p50", Workload::Revoke, Figure::P50),
+    ("the same, p99", Workload::Revoke, Figure::P99),
 ];
 
 /// What stands between README's marks.

@@ -10,7 +10,7 @@ use crate::link::Entrance;
 use crate::pairs::{Pace, Pair, Talk};
 use crate::server::{Ground, Product, Server};
 use crate::tally::Figures;
-use crate::{certificates, fan, idle, pairs};
+use crate::{certificates, fan, idle, pairs, revocation};
 
 /// Pairs of the throughput workloads, and of those at a fixed rate.
 pub(crate) const PAIRS: usize = 50;
@@ -49,6 +49,8 @@ pub(crate) enum Workload {
     OcspNonce,
     /// Revocations, one by one, of which each makes a list of 100,000 entries longer
     Crl,
+    /// 10,000 sessions, mutual TLS 1.3, each with a certificate of its own, of which 200 are revoked one by one
+    Revoke,
 }
 
 impl Workload {
@@ -58,7 +60,10 @@ impl Workload {
 
     /// Work for an authority, which mosquitto has none of.
     pub(crate) fn is_about_certificates(self) -> bool {
-        matches!(self, Workload::Enroll | Workload::Ocsp | Workload::OcspNonce | Workload::Crl)
+        matches!(
+            self,
+            Workload::Enroll | Workload::Ocsp | Workload::OcspNonce | Workload::Crl | Workload::Revoke
+        )
     }
 
     /// Runs it once. `quick` makes it small: enough to see that everything works.
@@ -93,6 +98,7 @@ impl Workload {
             Workload::Enroll => certificates::enroll(ground, server, part(20_000)).await,
             Workload::Ocsp => certificates::ocsp(ground, server, part(200_000), false).await,
             Workload::OcspNonce => certificates::ocsp(ground, server, part(200_000), true).await,
+            Workload::Revoke => revocation::run(ground, server, part(10_000)).await,
             Workload::Crl => certificates::crl(ground, server, part(100_000)).await,
         }
     }

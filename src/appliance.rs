@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(crate) use demo::demo;
-pub(crate) use init::{InitError, init};
+pub(crate) use init::{Asked, InitError, Made, init};
 pub(crate) use signer::{found_signer, signer};
 
 use crate::api::{self, Facts, House};

@@ -1,18 +1,20 @@
 //! The command line: arguments → one command.
 //!
 //! Every verb is one operation of the API, asked of the running daemon over its control socket; only `init`, `serve`,
-//! `signer`, `demo` and `check-config` work without one. A verb prints for people, or with `--json` one JSON value for
+//! `signer`, `demo`, `check-config` and the ceremony `ca root` work without one. A verb prints for people, or with `--json` one JSON value for
 //! programs, on standard output; whatever went wrong goes to standard error and into the exit code ([`Trouble`]).
 
 mod account;
 mod admin;
 mod audit;
 mod ca;
+mod ceremony;
 mod cert;
 mod client;
 mod details;
 mod directory;
 mod enroll;
+mod founding;
 mod key;
 mod local;
 mod outbox;
@@ -155,6 +157,7 @@ fn run(arguments: Arguments, out: &mut Output<'_>) -> Result<(), Trouble> {
         Verb::Account(verb) => verb.run(&common.client()?, out),
         Verb::Cert(verb) => verb.run(&common.client()?, out),
         Verb::Key(verb) => verb.run(&common.client()?, out),
+        Verb::Ca(ca::Verb::Root(root)) => root.run(out),
         Verb::Ca(verb) => verb.run(&common.client()?, out),
         Verb::Directory(verb) => verb.run(&common.client()?, out),
         Verb::Room(verb) => verb.run(&common.client()?, out),
@@ -200,6 +203,9 @@ mod tests {
             cert enroll a --out d\ncert enroll a --out d --csr f\ncert enroll a --out d --p12 --legacy --force\n\
             cert token a\ncert revoke 0A\ncert revoke 0A --reason key-compromise\nkey list\nkey list a\n\
             key add a f\nkey add a f --name N\nkey remove 0a\nca show\nca crl\nca crl --der\n\
+            ca root d --domain a.example --organization A --passphrase-file f\nca root d --sign r --public-url u\n\
+            ca root d --crl --module m --token t --label l --pin-file f\nca root d --verify\nca adopt f\n\
+            init --domain d --root f\ninit --domain d --issuing f --root-crl f\nsigner init --domain d --root f\n\
             directory test\ndirectory sync\nroom list\nroom show r\nroom create r\nroom add r a\nroom remove r a\n\
             room delete r\nsession list\nsession show s\nsession kick s\noutbox list\noutbox show e\noutbox retry e\n\
             outbox cancel e\npeer list\npeer show d\npeer add d\npeer remove d\npeer check d\naudit list\n\
@@ -235,6 +241,10 @@ mod tests {
             "account add a --password-file f --password-stdin",
             "account add a --password secret",
             "audit list --limit 0",
+            "ca root d",
+            "ca root d --crl --verify",
+            "ca root d --sign r",
+            "init --domain d --issuing f",
         ] {
             assert_eq!(exit(wrong), 2, "{wrong}");
         }

@@ -27,6 +27,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod token;
+mod transcript;
 
 use std::fmt;
 use std::path::Path;
@@ -36,10 +37,11 @@ use chancery_ca as ca;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, Pkcs11};
 pub(crate) use crl::CrlInfo;
 pub(crate) use front::{Shown, public_router, router};
 pub(crate) use grant::Grant;
+pub(crate) use keys::{Ceremony, Founded, Founding, RootKey, Step};
 pub(crate) use log::check_proof;
 pub(crate) use material::{Enrolled, Request};
 pub(crate) use own::ServerCertificate;
@@ -117,15 +119,17 @@ struct Certify {
 }
 
 impl Enrollment {
-    /// Makes root and issuing CA under `STATE/authority`, their keys sealed, or takes over the certificates of the one
-    /// whose keys the signer holds; refuses where there is one.
+    /// Makes root and issuing CA under `STATE/authority`, their keys sealed; or has the issuing CA certified by a root
+    /// that is elsewhere, in two steps; or takes over the certificates of the one whose keys the signer holds. Refuses
+    /// where there is one.
     pub(crate) async fn found(
         cfg: &Config,
         domain: &str,
         place: Place<'_>,
+        founding: Founding,
         now: Timestamp,
-    ) -> Result<(), Failure> {
-        Authority::found(cfg, domain, place, now).await
+    ) -> Result<Founded, Failure> {
+        Authority::found(cfg, domain, place, founding, now).await
     }
 
     /// Opens the authority, reads what was revoked and signs a first list.

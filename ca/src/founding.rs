@@ -1,15 +1,18 @@
-//! Founding: how an authority comes into being. A root that can go offline, and an issuing CA that works.
+//! Founding: how an authority comes into being. A root that can go offline, and issuing CAs that work.
+
+use std::fmt;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose,
-    PublicKeyData, SerialNumber, SigningKey,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose, SerialNumber,
 };
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Authority, AuthorityKey, Certificate, Failure, KeyKind, KeyPair, Serial, Subject, Urls,
-    certificate::borrowed,
+    Authority, AuthorityKey, Certificate, Csr, Failure, KeyKind, KeyPair, Name, PublicKey, Serial, Subject,
+    Urls,
+    certificate::{borrowed, parse_x509},
     issuing::{BACKDATE, later},
+    pem,
     profile::CMC_CA,
     revocation::sign_crl,
 };
@@ -23,18 +26,6 @@ pub struct Organization {
     pub domain: String,
 }
 
-/// What the root signs when an authority comes into being.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Charter {
-    /// The root certificate: 20 years, path length 1.
-    pub root_cert_pem: String,
-    /// The root's first CRL: DER, empty, number 1, good for one year.
-    pub root_crl: Vec<u8>,
-    /// The issuing certificate: 5 years, path length 0.
-    pub issuing_cert_pem: String,
-}
-
 /// A new authority: two certificates and their keys. The root's key is needed again only to sign another issuing
 /// CA or the next root CRL, and belongs somewhere offline.
 #[derive(Debug)]
@@ -43,7 +34,7 @@ pub struct Founded {
     /// The root certificate: 20 years, path length 1.
     pub root_cert_pem: String,
     /// The root's key.
-    pub root_key: KeyPair,
+    pub root_key: AuthorityKey,
     /// The root's first CRL: DER, empty, number 1, good for one year.
     pub root_crl: Vec<u8>,
     /// The issuing certificate: 5 years, path length 0.
@@ -52,13 +43,17 @@ pub struct Founded {
     pub issuing_key: KeyPair,
 }
 
+/// A root: the certificate that everybody trusts, and its key, which is needed again only for another issuing CA or for
+/// the next list.
+pub struct Root {
+    certificate: Certificate,
+    organization: Organization,
+    issuer: Issuer<'static, AuthorityKey>,
+    key: AuthorityKey,
+}
+
 impl Authority {
     /// Makes a root and an issuing CA with keys of one kind, both valid from five minutes before `now`.
-    ///
-    /// Neither holds name constraints. rustls-webpki takes constraints on mail addresses and URIs for violated by
-    /// every such name (rustls/webpki#445); and under a dNSName constraint OpenSSL examines the common name of a
-    /// client that has no DNS name, so `CN=alice.smith` would count as a host outside the domain. Which names are
-    /// certified is decided where certificates are issued.
     pub fn found(
         organization: &Organization,
         urls: &Urls,
@@ -66,55 +61,140 @@ impl Authority {
         now: OffsetDateTime,
     ) -> Result<Founded, Failure> {
         let (root_key, issuing_key) = (KeyPair::generate(kind)?, KeyPair::generate(kind)?);
-        let Charter { root_cert_pem, root_crl, issuing_cert_pem } =
-            charter(organization, urls, &root_key, &issuing_key, now)?;
-        Ok(Founded { root_cert_pem, root_key, root_crl, issuing_cert_pem, issuing_key })
-    }
-
-    /// The same for keys that are there already, such as ones that were made in a token. The root's key signs, of the
-    /// issuing CA's only the public half is used.
-    pub fn charter(
-        organization: &Organization,
-        urls: &Urls,
-        root_key: &AuthorityKey,
-        issuing_key: &AuthorityKey,
-        now: OffsetDateTime,
-    ) -> Result<Charter, Failure> {
-        charter(organization, urls, root_key, issuing_key, now).map_err(|why| root_key.explain(why))
+        let root = Root::found(organization, root_key, now)?;
+        let issuing_cert_pem = root.certify(&issuing_key.public_key()?, 1, urls, now)?.to_pem();
+        let root_crl = root.crl(1, now, later(now, Duration::days(365))?)?;
+        let Root { certificate, key: root_key, .. } = root;
+        Ok(Founded { root_cert_pem: certificate.to_pem(), root_key, root_crl, issuing_cert_pem, issuing_key })
     }
 }
 
-fn charter(
-    organization: &Organization,
-    urls: &Urls,
-    root_key: &impl SigningKey,
-    issuing_key: &impl PublicKeyData,
-    now: OffsetDateTime,
-) -> Result<Charter, Failure> {
-    let root = Certificate::parse(root(organization, now)?.self_signed(root_key)?.der())?;
-    let root_id = root.key_id.as_deref().ok_or(Failure::Authority("the root has no key identifier"))?;
-    let issuer = Issuer::from_ca_cert_der(&borrowed(root.der()), root_key)?;
+impl Root {
+    /// Makes the certificate of a root whose key is there: signed by itself, 20 years, path length 1.
+    pub fn found(
+        organization: &Organization,
+        key: impl Into<AuthorityKey>,
+        now: OffsetDateTime,
+    ) -> Result<Root, Failure> {
+        let key = key.into();
+        let signed = root(organization, now)?.self_signed(&key).map_err(|why| key.explain(why.into()))?;
+        Root::of(Certificate::parse(signed.der())?, key)
+    }
 
-    let issuing = issuing(organization, urls, root_id, now)?.signed_by(issuing_key, &issuer)?;
-    let issuing_cert_pem = Certificate::parse(issuing.der())?.to_pem();
+    /// Puts certificate and key of a root together again.
+    pub fn open(pem: &str, key: impl Into<AuthorityKey>) -> Result<Root, Failure> {
+        Root::of(Certificate::from_pem(pem)?, key.into())
+    }
 
-    let root_crl = sign_crl(root_key, &root, &[], 1, now, later(now, Duration::days(365))?)?;
-    Ok(Charter { root_cert_pem: root.to_pem(), root_crl, issuing_cert_pem })
+    fn of(certificate: Certificate, key: AuthorityKey) -> Result<Root, Failure> {
+        if parse_x509(certificate.der())?.public_key().raw != key.public_key()?.spki_der() {
+            return Err(Failure::Authority("the key is not the root's"));
+        }
+        let organization = Organization::of_root(&certificate)?;
+        let issuer = Issuer::from_ca_cert_der(&borrowed(certificate.der()), key.clone())?;
+        Ok(Root { certificate, organization, issuer, key })
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Certifies the key of an issuing CA: five years, path length 0. `number` counts the issuing CAs of this root, and
+    /// stands in the name from the second on, so that no two have one name.
+    ///
+    /// It holds no name constraints. rustls-webpki takes constraints on mail addresses and URIs for violated by
+    /// every such name (rustls/webpki#445); and under a dNSName constraint OpenSSL examines the common name of a
+    /// client that has no DNS name, so `CN=alice.smith` would count as a host outside the domain. Which names are
+    /// certified is decided where certificates are issued.
+    pub fn certify(
+        &self,
+        key: &PublicKey,
+        number: u32,
+        urls: &Urls,
+        now: OffsetDateTime,
+    ) -> Result<Certificate, Failure> {
+        let id = self.certificate.key_id.as_deref();
+        let id = id.ok_or(Failure::Authority("the root has no key identifier"))?;
+        let mut params = issuing(&self.organization, number, urls, id, now)?;
+        params.not_after = params.not_after.min(self.certificate.not_after);
+        let signed = params.signed_by(&key.parts, &self.issuer);
+        Certificate::parse(signed.map_err(|why| self.key.explain(why.into()))?.der())
+    }
+
+    /// Whether this is the request of an issuing CA for this root's organization.
+    pub fn is_asked_by(&self, request: &Csr) -> bool {
+        *request.requested() == [Name::CommonName(self.organization.issuing_name(1))]
+    }
+
+    /// Signs an empty list: an issuing CA of this root that must go is followed by another root, not by a list. `number`
+    /// grows with each; `next_update` is when relying parties must have a newer one.
+    pub fn crl(
+        &self,
+        number: u64,
+        now: OffsetDateTime,
+        next_update: OffsetDateTime,
+    ) -> Result<Vec<u8>, Failure> {
+        let signed = sign_crl(&self.key, &self.certificate, &[], number, now, next_update);
+        signed.map_err(|why| self.key.explain(why))
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Root").field("subject", &self.certificate.subject).finish_non_exhaustive()
+    }
+}
+
+impl Organization {
+    /// The request in PEM by which an issuing CA asks a root that is elsewhere for its certificate (RFC 2986).
+    pub fn request(&self, key: &AuthorityKey) -> Result<String, Failure> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = self.subject(self.issuing_name(1)).distinguished_name()?;
+        let signed = params.serialize_request(key).map_err(|why| key.explain(why.into()))?;
+        Ok(pem::encode("CERTIFICATE REQUEST", signed.der()))
+    }
+
+    /// Whose root this is, by its name.
+    fn of_root(certificate: &Certificate) -> Result<Organization, Failure> {
+        let x509 = parse_x509(certificate.der())?;
+        let name = x509.subject().iter_organization().find_map(|name| name.as_str().ok());
+        let domain = certificate.common_name.as_deref().and_then(|name| name.strip_suffix(ROOT));
+        match (name, domain) {
+            (Some(name), Some(domain)) => Ok(Organization { name: name.into(), domain: domain.into() }),
+            _ => Err(Failure::Authority("it bears no root's name, O=… and CN=DOMAIN root CA")),
+        }
+    }
+
+    /// Later names are the shorter ones: a domain whose first issuing CA could be named has room for them as well.
+    fn issuing_name(&self, number: u32) -> String {
+        match number {
+            0 | 1 => format!("{} issuing CA", self.domain),
+            _ => format!("{} CA {number}", self.domain),
+        }
+    }
+
+    fn subject(&self, common_name: String) -> Subject {
+        Subject { common_name, organization: Some(self.name.clone()), ..Subject::default() }
+    }
 }
 
 fn root(organization: &Organization, now: OffsetDateTime) -> Result<CertificateParams, Failure> {
-    let mut params = authority(organization, "root CA", 1, Duration::days(7305), now)?;
+    let name = format!("{}{ROOT}", organization.domain);
+    let mut params = authority(organization.subject(name), 1, Duration::days(7305), now)?;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
 }
 
 fn issuing(
     owner: &Organization,
+    number: u32,
     urls: &Urls,
     root: &str,
     now: OffsetDateTime,
 ) -> Result<CertificateParams, Failure> {
-    let mut params = authority(owner, "issuing CA", 0, Duration::days(1826), now)?;
+    let name = owner.issuing_name(number);
+    let mut params = authority(owner.subject(name), 0, Duration::days(1826), now)?;
     // digitalSignature for CMP answers and for OCSP answers without a delegated signer.
     params.key_usages =
         vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
@@ -133,17 +213,11 @@ fn issuing(
 
 /// What root and issuing CA have in common.
 fn authority(
-    organization: &Organization,
-    role: &str,
+    subject: Subject,
     path: u8,
     life: Duration,
     now: OffsetDateTime,
 ) -> Result<CertificateParams, Failure> {
-    let subject = Subject {
-        common_name: format!("{} {role}", organization.domain),
-        organization: Some(organization.name.clone()),
-        ..Subject::default()
-    };
     let mut params = CertificateParams::default();
     params.distinguished_name = subject.distinguished_name()?;
     params.serial_number = Some(SerialNumber::from(Serial::random()?.as_bytes().to_vec()));
@@ -152,3 +226,6 @@ fn authority(
     params.not_after = later(now, life)?;
     Ok(params)
 }
+
+/// What the common name of a root ends with.
+const ROOT: &str = " root CA";

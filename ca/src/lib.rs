@@ -3,7 +3,8 @@
 //!
 //! **Founding.** [`Authority::found`] makes a root and an issuing CA from an [`Organization`]; the answer is a
 //! [`Founded`]. Keys are [`KeyPair`]s, sealed with a passphrase at rest. An [`AuthorityKey`] may as well be a
-//! [`TokenKey`], which lives in a hardware [`Token`]: with two of those, [`Authority::charter`] makes a [`Charter`].
+//! [`TokenKey`], which lives in a hardware [`Token`]. A [`Root`] certifies issuing CAs, also where their keys are
+//! elsewhere and come as a request.
 //!
 //! **Asking.** A [`Csr`] brings a [`PublicKey`] and the proof that its owner holds the private half. The [`Name`]s
 //! that it asks for are a filter only: [`check_request`] refuses foreign ones, and what goes into the certificate
@@ -64,7 +65,7 @@ pub use chain::Chain;
 pub use csr::{Csr, check_request};
 pub use csr_attributes::csr_attributes;
 pub use error::{Failure, Refusal};
-pub use founding::{Charter, Founded, Organization};
+pub use founding::{Founded, Organization, Root};
 pub use issuing::Issued;
 pub use key::{KeyKind, KeyPair};
 pub use names::{Name, Subject};
@@ -74,7 +75,7 @@ pub use pkcs11::{Token, TokenFailure, TokenKey};
 pub use pkcs12::{Flavor, pkcs12};
 pub use profile::Profile;
 pub use public_key::PublicKey;
-pub use revocation::{Reason, Revoked, crl_to_pem};
+pub use revocation::{Reason, Revoked, crl_from_pem, crl_to_pem};
 pub use serial::Serial;
 
 /// The example in the README is compiled and run.

@@ -1,11 +1,12 @@
 //! Revocation: which certificates are taken back, and the word for why.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{cmp::Ordering, fmt, str::FromStr, time::Duration};
 
 use ::der::{
     Encode,
     asn1::{GeneralizedTime, UtcTime},
 };
+use openssl::x509::{X509, X509Crl};
 use rcgen::{RevocationReason, SigningKey};
 use time::OffsetDateTime;
 
@@ -177,11 +178,27 @@ fn time(at: OffsetDateTime) -> Result<Vec<u8>, Failure> {
     Ok(time?)
 }
 
-/// A list in PEM, as the command line of OpenSSL wants it.
-pub fn crl_to_pem(der: &[u8]) -> String {
-    pem::encode("X509 CRL", der)
+impl Certificate {
+    /// Whether a list in DER bears this authority's name and signature.
+    pub fn has_signed_list(&self, der: &[u8]) -> Result<bool, Failure> {
+        let list = X509Crl::from_der(der)?;
+        let own = X509::from_der(self.der())?;
+        let named = list.issuer_name().try_cmp(own.subject_name())? == Ordering::Equal;
+        Ok(named && list.verify(&*own.public_key()?)?)
+    }
 }
 
+/// The list in the first PEM block, in DER.
+pub fn crl_from_pem(text: &str) -> Option<Vec<u8>> {
+    pem::first(text, LIST).map(|der| der.to_vec())
+}
+
+/// A list in PEM, as the command line of OpenSSL wants it.
+pub fn crl_to_pem(der: &[u8]) -> String {
+    pem::encode(LIST, der)
+}
+
+const LIST: &str = "X509 CRL";
 /// The version that has extensions (RFC 5280 §5.1.2.1).
 const V2: u32 = 1;
 /// The bytes of a usual line.

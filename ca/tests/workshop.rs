@@ -3,11 +3,11 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use chancery_ca::{
-    Authority, AuthorityKey, Certificate, Charter, Csr, Issued, KeyKind, KeyPair, Organization, Profile,
-    PublicKey, Serial, Subject, Urls,
+    Authority, AuthorityKey, Certificate, Csr, Issued, KeyKind, KeyPair, Organization, Profile, PublicKey,
+    Root, Serial, Subject, Urls,
 };
 use tempfile::TempDir;
-use time::{OffsetDateTime, macros::datetime};
+use time::{Duration, OffsetDateTime, macros::datetime};
 
 /// The fixed time at which everything but the mosquitto test happens.
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
@@ -31,14 +31,17 @@ impl Workshop {
         let founded = Authority::found(&organization(), &urls(), KeyKind::P384, now).expect("founded");
         let authority =
             Authority::open(&founded.issuing_cert_pem, founded.issuing_key, &founded.root_cert_pem, urls());
-        Workshop::around(authority.expect("opened"), founded.root_key.into(), founded.root_crl)
+        Workshop::around(authority.expect("opened"), founded.root_key, founded.root_crl)
     }
 
     /// The same with keys that are there already.
     pub(crate) fn with_keys(root_key: AuthorityKey, issuing_key: AuthorityKey) -> Workshop {
-        let charter = Authority::charter(&organization(), &urls(), &root_key, &issuing_key, NOW);
-        let Charter { root_cert_pem, root_crl, issuing_cert_pem, .. } = charter.expect("founded");
-        let authority = Authority::open(&issuing_cert_pem, issuing_key, &root_cert_pem, urls());
+        let root = Root::found(&organization(), root_key.clone(), NOW).expect("founded");
+        let public = issuing_key.public_key().expect("sound");
+        let issuing = root.certify(&public, 1, &urls(), NOW).expect("certified");
+        let root_crl = root.crl(1, NOW, NOW + Duration::days(365)).expect("a list");
+        let root_pem = root.certificate().to_pem();
+        let authority = Authority::open(&issuing.to_pem(), issuing_key, &root_pem, urls());
         Workshop::around(authority.expect("opened"), root_key, root_crl)
     }
 

@@ -30,6 +30,7 @@ pub(super) fn routes() -> axum::Router<House> {
     axum::Router::new()
         .route("/api/v1/ca", get(authority))
         .route("/api/v1/ca/crl", get(crl))
+        .route("/api/v1/ca/adopt", post(adopt))
         .route("/api/v1/directory/test", get(test_directory))
         .route("/api/v1/directory/sync", post(sync_directory))
         .route("/api/v1/audit", get(audit))
@@ -47,6 +48,17 @@ async fn authority(State(house): State<House>) -> Json<Value> {
         "chain": authority.chain_pem(),
         "crl": authority.crl_info(),
     }))
+}
+
+/// What a root that is elsewhere has signed, in PEM.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Brought {
+    pem: String,
+}
+
+async fn adopt(State(house): State<House>, Json(brought): Json<Brought>) -> Answer<Value> {
+    Ok(Json(json!(house.enrollment.adopt(&Principal::Host, &brought.pem, time::now()).await?)))
 }
 
 async fn crl(State(house): State<House>) -> impl IntoResponse {

@@ -11,7 +11,7 @@ use super::{Appliance, init};
 use crate::api::{self, House};
 use crate::config::{self, Config};
 use crate::directory::NewAccount;
-use crate::enrollment::{Grant, Request};
+use crate::enrollment::{Founding, Grant, Request};
 use crate::id::random;
 use crate::principal::Principal;
 use crate::time;
@@ -38,7 +38,7 @@ async fn run(dir: &Path, ready_file: Option<PathBuf>) -> Result<()> {
     let config = configuration(dir)?;
     super::log(&config);
     if !Appliance::exists(&config.appliance.state_dir) {
-        init::found(&config, time::now()).await?;
+        init::found(&config, Founding::OwnRoot, time::now()).await?;
     }
     let appliance = Appliance::build(config).await?;
     for (name, display) in PEOPLE {

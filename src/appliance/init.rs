@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::{Appliance, STORE};
 use crate::api;
 use crate::config::{self, Config, Problems};
-use crate::enrollment::{Enrollment, Place};
+use crate::enrollment::{Enrollment, Founded, Founding, Place};
 use crate::principal::Principal;
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -17,8 +17,22 @@ use crate::time::Timestamp;
 pub(crate) struct Initialised {
     pub(crate) config: PathBuf,
     pub(crate) state_dir: PathBuf,
-    /// One-time console link for the first admin.
-    pub(crate) link: String,
+    pub(crate) made: Made,
+}
+
+/// How far a house has come.
+pub(crate) enum Made {
+    /// All of it; with a one-time console link for the first admin.
+    House { link: String },
+    /// The issuing CA's key, and a request for its certificate.
+    Request(Asked),
+}
+
+/// A request that a root elsewhere is to answer.
+pub(crate) struct Asked {
+    pub(crate) request: PathBuf,
+    /// Where others will find what the authority publishes, which stands in the certificate.
+    pub(crate) public_url: String,
 }
 
 /// Why nothing was made.
@@ -37,6 +51,7 @@ pub(crate) async fn init(
     domain: &str,
     config: Option<PathBuf>,
     state: Option<PathBuf>,
+    founding: Founding,
     now: Timestamp,
 ) -> Result<Initialised, InitError> {
     let path = config.unwrap_or_else(|| config::DEFAULT_PATH.into());
@@ -54,18 +69,22 @@ pub(crate) async fn init(
         config.appliance.state_dir = state;
     }
     refuse_existing(&config.appliance.state_dir)?;
-    let link = found(&config, now).await?;
-    Ok(Initialised { config: path, state_dir: config.appliance.state_dir, link })
+    let made = found(&config, founding, now).await?;
+    Ok(Initialised { config: path, state_dir: config.appliance.state_dir, made })
 }
 
-/// Makes state directory, authority, store and the first link.
-pub(super) async fn found(config: &Config, now: Timestamp) -> anyhow::Result<String> {
+/// Makes state directory, authority, store and the first link; or as much of it as can be made before a root elsewhere
+/// has answered.
+pub(super) async fn found(config: &Config, founding: Founding, now: Timestamp) -> anyhow::Result<Made> {
     let state = &config.appliance.state_dir;
     make_dir(state)?;
     let domain = &config.appliance.domain;
     let (base, credentials) = (public_url(config), config::credentials());
     let place = Place { state, http_base: &base, credentials: credentials.as_deref() };
-    Enrollment::found(&config.authority, domain, place, now).await?;
+    match Enrollment::found(&config.authority, domain, place, founding, now).await? {
+        Founded::Asked(request) => return Ok(Made::Request(Asked { request, public_url: base })),
+        Founded::Whole => {}
+    }
     let store = Store::open(&state.join(STORE), 1)?;
     let port = config
         .door
@@ -73,7 +92,9 @@ pub(super) async fn found(config: &Config, now: Timestamp) -> anyhow::Result<Str
         .as_ref()
         .and_then(|door| door.listen.first())
         .map_or(8443, |address| address.port());
-    Ok(api::console_link(&store, &format!("https://{domain}:{port}"), &Principal::Host, now).await?.0)
+    let url = format!("https://{domain}:{port}");
+    let (link, _) = api::console_link(&store, &url, &Principal::Host, now).await?;
+    Ok(Made::House { link })
 }
 
 /// Where others will find what the authority publishes, as far as it is known before the doors are open.

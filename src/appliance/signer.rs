@@ -10,19 +10,21 @@ use anyhow::{Context, Result, bail};
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 
-use super::init::{self, InitError};
+use super::init::{self, Asked, InitError};
 use crate::config::{self, Config};
 use crate::door;
-use crate::enrollment::{Place, Signer, accounts};
+use crate::enrollment::{Founded, Founding, Place, Signer, accounts};
 use crate::time::Timestamp;
 
 /// Who is on this machine.
 const PASSWD: &str = "/etc/passwd";
 
 /// What was made.
-pub(crate) struct Founded {
+pub(crate) struct SignerMade {
     pub(crate) config: PathBuf,
     pub(crate) state_dir: PathBuf,
+    /// What a root elsewhere is to answer first.
+    pub(crate) asked: Option<Asked>,
     /// Whether the configuration sends the house to a signer.
     pub(crate) is_used: bool,
 }
@@ -33,8 +35,9 @@ pub(crate) fn found_signer(
     domain: &str,
     config: Option<PathBuf>,
     state: Option<PathBuf>,
+    founding: Founding,
     now: Timestamp,
-) -> Result<Founded, InitError> {
+) -> Result<SignerMade, InitError> {
     let path = config.unwrap_or_else(|| config::DEFAULT_PATH.into());
     let text = init::text_for(domain, None).replacen("#signer = ", "signer = ", 1);
     let stands = path.exists();
@@ -49,9 +52,18 @@ pub(crate) fn found_signer(
     init::make_dir(&state_dir)?;
     let (base, credentials) = (init::public_url(&config), config::credentials());
     let place = Place { state: &state_dir, http_base: &base, credentials: credentials.as_deref() };
-    Signer::found(&config.authority, domain, place, now).map_err(anyhow::Error::from)?;
-    hand_over(&state_dir).with_context(|| format!("cannot give what is in {} away", state_dir.display()))?;
-    Ok(Founded { config: path, state_dir, is_used: config.authority.signer.is_some() })
+    let founded =
+        Signer::found(&config.authority, domain, place, founding, now).map_err(anyhow::Error::from)?;
+    let (folder, asked) = match founded {
+        Founded::Whole => (state_dir.join("authority"), None),
+        Founded::Asked(request) => {
+            let folder = request.parent().unwrap_or(&state_dir).to_owned();
+            (folder, Some(Asked { request, public_url: base }))
+        }
+    };
+    hand_over(&state_dir, &folder)
+        .with_context(|| format!("cannot give what is in {} away", state_dir.display()))?;
+    Ok(SignerMade { config: path, state_dir, asked, is_used: config.authority.signer.is_some() })
 }
 
 /// Runs the signer in the foreground until it is told to stop.
@@ -89,14 +101,13 @@ fn refuse_shared(folder: &Path) -> Result<()> {
 }
 
 /// What root founded belongs to whom the state folder belongs to.
-fn hand_over(state: &Path) -> std::io::Result<()> {
+fn hand_over(state: &Path, folder: &Path) -> std::io::Result<()> {
     let owner = std::fs::metadata(state)?;
-    let folder = state.join("authority");
-    if std::fs::metadata(&folder)?.uid() == owner.uid() {
+    if std::fs::metadata(folder)?.uid() == owner.uid() {
         return Ok(());
     }
-    for entry in std::fs::read_dir(&folder)? {
+    for entry in std::fs::read_dir(folder)? {
         chown(entry?.path(), Some(owner.uid()), Some(owner.gid()))?;
     }
-    chown(&folder, Some(owner.uid()), Some(owner.gid()))
+    chown(folder, Some(owner.uid()), Some(owner.gid()))
 }

@@ -1,9 +1,13 @@
 //! `ca`: the authority that issues certificates.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use serde_json::json;
 
+use super::ceremony::Root;
 use super::client::{Client, at};
+use super::founding;
 use super::output::{Output, pem};
 use super::table::cell;
 use super::trouble::Trouble;
@@ -18,6 +22,12 @@ pub(super) enum Verb {
         #[arg(long)]
         der: bool,
     },
+    Root(Root),
+    /// Take over what a root that is elsewhere has signed, in PEM
+    Adopt {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// The log of issued certificates: the line by which it is known, and its size and root, signed
     Log {
         /// Build it anew from every certificate and compare
@@ -30,6 +40,13 @@ impl Verb {
     pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
         match self {
             Verb::Show => out.show(&["issuer", "key_id", "not_after", "crl"], &client.get(&at(&["ca"]))?),
+            Verb::Adopt { file } => {
+                let brought = json!({ "pem": founding::text(&file)? });
+                let answer = client.post(&at(&["ca", "adopt"]), Some(&brought))?;
+                out.show(&["number", "next_update"], &answer)
+            }
+            // It works without a daemon, and never comes here.
+            Verb::Root(root) => root.run(out),
             Verb::Log { check: false } => out.show(&["log", "checkpoint"], &client.get(&at(&["log"]))?),
             Verb::Log { check: true } => {
                 let answer = client.get_patiently(&at(&["log", "check"]))?;

@@ -7,10 +7,12 @@ use clap::Args;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
+use super::founding::{self, Under};
 use super::output::Output;
 use super::trouble::Trouble;
-use crate::appliance::{self, InitError};
+use crate::appliance::{self, InitError, Made};
 use crate::config::{Config, Problems};
+use crate::enrollment::Failure;
 use crate::time;
 
 /// How long work outside the tasks, such as a hash or a look-up of a name, may hold up the end.
@@ -24,13 +26,22 @@ pub(super) struct Init {
     /// Where the store and the authority are kept [default: as configured]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    under: Under,
 }
 
 impl Init {
     pub(super) fn run(self, config: Option<PathBuf>, out: &mut Output<'_>) -> Result<(), Trouble> {
-        let made = runtime()?.block_on(appliance::init(&self.domain, config, self.state, time::now()));
-        let made = made.map_err(|error| not_made(&error))?;
-        let answer = json!({ "config": made.config, "state_dir": made.state_dir, "link": made.link });
+        let founding = self.under.read()?;
+        let made = appliance::init(&self.domain, config, self.state, founding, time::now());
+        let made = runtime()?.block_on(made).map_err(|error| not_made(&error))?;
+        let link = match made.made {
+            Made::House { link } => link,
+            Made::Request(asked) => {
+                return founding::show_request(&made.config, &made.state_dir, &asked, out);
+            }
+        };
+        let answer = json!({ "config": made.config, "state_dir": made.state_dir, "link": link });
         out.show(&["config", "state_dir", "link"], &answer)?;
         match out.json() {
             true => Ok(()),
@@ -120,7 +131,13 @@ fn runtime() -> Result<Runtime, Trouble> {
 }
 
 fn failed(error: &anyhow::Error) -> Trouble {
-    Trouble::Failed(format!("{error:#}"))
+    let said = format!("{error:#}");
+    match error.downcast_ref::<Failure>() {
+        // The unit starts again what failed, but not what was configured wrongly.
+        Some(failure) if failure.must_not_be_repeated() => Trouble::Usage(said),
+        Some(failure) if failure.is_refusal() => Trouble::Refused(said),
+        _ => Trouble::Failed(said),
+    }
 }
 
 #[cfg(test)]

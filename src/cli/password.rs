@@ -31,25 +31,25 @@ impl PasswordFrom {
                 let file = File::open(path).map_err(|error| Trouble::file("read", path, &error))?;
                 one(BufReader::new(file), &path.display().to_string()).map(Some)
             }
-            None if self.password_stdin => ask().map(Some),
+            None if self.password_stdin => ask("Password").map(Some),
             None => Ok(None),
         }
     }
 
     /// The password, from standard input where nothing else is given.
     pub(super) fn read_or_ask(&self) -> Result<Zeroizing<String>, Trouble> {
-        self.read()?.map_or_else(ask, Ok)
+        self.read()?.map_or_else(|| ask("Password"), Ok)
     }
 }
 
 /// From standard input: all of it, or one line of a terminal.
-fn ask() -> Result<Zeroizing<String>, Trouble> {
+pub(super) fn ask(what: &str) -> Result<Zeroizing<String>, Trouble> {
     let stdin = io::stdin().lock();
     if !stdin.is_terminal() {
         return one(stdin, "standard input");
     }
     // Hiding what is typed needs calls of the C library; whoever sees the screen is told instead.
-    let _ = write!(io::stderr(), "Password (it will be shown): ");
+    let _ = write!(io::stderr(), "{what} (it will be shown): ");
     let mut line = Zeroizing::new(Vec::new());
     let read = stdin.take(LONGEST + 1).read_until(b'\n', &mut line);
     read.map_err(|error| Trouble::Failed(format!("cannot read standard input: {error}")))?;

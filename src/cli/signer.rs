@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Common;
+use super::founding::{self, Under};
 use super::local;
 use super::output::Output;
 use super::trouble::Trouble;
@@ -38,6 +39,8 @@ struct Init {
     /// Where the keys and the book are kept [default: as configured]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    under: Under,
 }
 
 impl Signer {
@@ -58,15 +61,20 @@ impl Signer {
 
 impl Init {
     fn run(self, config: Option<PathBuf>, out: &mut Output<'_>) -> Result<(), Trouble> {
-        let made = appliance::found_signer(&self.domain, config, self.state, time::now());
+        let founding = self.under.read()?;
+        let made = appliance::found_signer(&self.domain, config, self.state, founding, time::now());
         let made = made.map_err(|error| local::not_made(&error))?;
+        if let Some(asked) = &made.asked {
+            return founding::show_request(&made.config, &made.state_dir, asked, out);
+        }
         out.show(&["config", "state_dir"], &json!({ "config": made.config, "state_dir": made.state_dir }))?;
         if out.json() {
             return Ok(());
         }
         let unused = if made.is_used { "" } else { UNUSED };
         let root = made.state_dir.join("authority/root.key");
-        out.text(&format!("\n{unused}{NEXT}\n{} {OFFLINE}\n", root.display()))
+        let offline = if root.exists() { format!("{} {OFFLINE}\n", root.display()) } else { String::new() };
+        out.text(&format!("\n{unused}{NEXT}\n{offline}"))
     }
 }
 

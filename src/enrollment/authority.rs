@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chancery_ca as ca;
 
-use super::keys::{self, Keys};
+use super::keys::{self, Founded, Founding, Keys};
 use super::signer::{Client, Hello, Trouble};
 use super::{Config, Failure, Place, crl, safe};
 use crate::time::Timestamp;
@@ -44,11 +44,15 @@ impl Authority {
         cfg: &Config,
         domain: &str,
         place: Place<'_>,
+        founding: Founding,
         now: Timestamp,
-    ) -> Result<(), Failure> {
-        match &cfg.signer {
-            None => Keys::found(cfg, domain, place, now),
-            Some(socket) => adopt(place.state, Client::meet(socket).await?),
+    ) -> Result<Founded, Failure> {
+        match (&cfg.signer, founding) {
+            (None, founding) => keys::found(cfg, domain, place, founding, now),
+            (Some(socket), Founding::OwnRoot) => {
+                adopt(place.state, Client::meet(socket).await?).map(|()| Founded::Whole)
+            }
+            (Some(_), _) => Err(Failure::AtTheSigner),
         }
     }
 
@@ -62,7 +66,7 @@ impl Authority {
         if !folder.exists() {
             return Err(Failure::NotFounded(folder));
         }
-        if folder.join(keys::ISSUING_KEY).exists() {
+        if keys::issuing_key(&folder).exists() {
             tracing::warn!(
                 folder = %folder.display(),
                 "the CA's key lies here although a signer is to hold it: move it to the signer's state folder"
@@ -154,6 +158,11 @@ impl Authority {
         }
     }
 
+    /// Keeps a list of the root that was brought in.
+    pub(super) fn keep_root_crl(&self, der: &[u8]) -> Result<(), Failure> {
+        safe::put(&self.folder.join(keys::ROOT_CRL), der)
+    }
+
     /// The root's list as it was last signed.
     pub(super) fn root_crl(&self) -> Result<Option<Vec<u8>>, Failure> {
         safe::get(&self.folder.join(keys::ROOT_CRL))
@@ -184,7 +193,7 @@ fn adopt(state: &Path, hello: Hello) -> Result<(), Failure> {
 fn read_chain(folder: &Path) -> Result<ca::Chain, Failure> {
     let read = |name: &str| -> Result<ca::Certificate, Failure> {
         let path = folder.join(name);
-        ca::Certificate::from_pem(&keys::text(&path)?).map_err(|why| Failure::Unusable { path, why })
+        ca::Certificate::from_pem(&safe::text(&path)?).map_err(|why| Failure::Unusable { path, why })
     };
     let (issuing, root) = (read(keys::ISSUING_CERTIFICATE)?, read(keys::ROOT_CERTIFICATE)?);
     ca::Chain::new(issuing, root).map_err(|why| Failure::Unusable { path: folder.into(), why })

@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) curve: Curve,
     /// Opens the authority's keys; without it, a random one that founding writes beside them.
     pub(crate) passphrase: Option<SecretSource>,
+    /// A PKCS#11 token that holds the issuing CA's key; without it, the key lies sealed in a file.
+    pub(crate) pkcs11: Option<Pkcs11>,
     /// Socket of the process that holds the authority's keys; without it, this one does.
     pub(crate) signer: Option<PathBuf>,
     /// Whether devices may have their keys made here (EST's serverkeygen): the key travels then.
@@ -30,6 +32,20 @@ pub(crate) struct Config {
     pub(crate) token_ttl: Span,
     /// Where everybody reaches the door `http`, such as `http://pki.corp.example`; it stands in every certificate.
     pub(crate) public_url: Option<String>,
+}
+
+/// The table `[authority.pkcs11]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pkcs11 {
+    /// The shared object that speaks for the token.
+    pub(crate) module: PathBuf,
+    /// The token's label.
+    pub(crate) token: String,
+    /// The label of the issuing CA's key, which founding makes where it is not there.
+    pub(crate) key: String,
+    /// The PIN of the token's user.
+    pub(crate) pin: SecretSource,
 }
 
 /// A table `[authority.profile.NAME]`.
@@ -63,6 +79,7 @@ impl Default for Config {
             organization: None,
             curve: Curve::P256,
             passphrase: None,
+            pkcs11: None,
             signer: None,
             server_key_generation: false,
             profile: BTreeMap::new(),
@@ -79,6 +96,7 @@ impl Config {
         if !(1..=64).contains(&self.organization.as_deref().map_or(1, |name| name.chars().count())) {
             problems.push("authority.organization: 1 to 64 characters".into());
         }
+        problems.extend(self.pkcs11.iter().flat_map(Pkcs11::problems));
         for (name, rules) in &self.profile {
             let place = format!("authority.profile.{name}");
             match name.parse::<ca::Profile>() {
@@ -105,6 +123,25 @@ impl Config {
     pub(crate) fn validity(&self, profile: ca::Profile) -> Duration {
         let ruled = self.profile.get(profile.name()).and_then(|rules| rules.validity);
         ruled.map_or(profile.validity(), |span| span.0)
+    }
+}
+
+impl Pkcs11 {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.module.is_absolute() {
+            problems.push(
+                "authority.pkcs11.module: the whole path, as in \"/usr/lib/softhsm/libsofthsm2.so\"".into(),
+            );
+        }
+        // PKCS#11 keeps 32 bytes for a token's label (CK_TOKEN_INFO).
+        if !(1..=32).contains(&self.token.len()) {
+            problems.push("authority.pkcs11.token: the token's label, 1 to 32 bytes".into());
+        }
+        if self.key.is_empty() {
+            problems.push("authority.pkcs11.key: the label of a key".into());
+        }
+        problems
     }
 }
 
@@ -138,9 +175,10 @@ mod tests {
     #[test]
     fn every_unsound_value_is_told_at_once() {
         let text = r#"{ "organization": "", "token_ttl": "2d", "public_url": "https://x",
+            "pkcs11": { "module": "softhsm2.so", "token": "", "key": "", "pin": { "file": "pin" } },
             "profile": { "client": { "validity": "1000d" }, "session": { "validity": "25h" }, "root": {} } }"#;
         let config: Config = serde_json::from_str(text).unwrap();
-        assert_eq!(config.problems().len(), 6, "{:?}", config.problems());
+        assert_eq!(config.problems().len(), 9, "{:?}", config.problems());
         assert!(
             serde_json::from_str::<Config>(r#"{ "profile": { "client": { "validty": "1h" } } }"#).is_err()
         );

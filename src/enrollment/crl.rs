@@ -123,6 +123,17 @@ impl Lists {
         self.current.load().info
     }
 
+    /// Shows a list of the root that was brought in, unless it is older than the one on show.
+    pub(super) fn adopt_root(&self, pem: &str) -> Result<CrlInfo, Failure> {
+        let der = of_root(pem, self.authority.public().root())?;
+        let known = self.root.load_full().and_then(|known| info(&known));
+        let new = info(&der).filter(|new| known.is_none_or(|known| known.number < new.number));
+        let new = new.ok_or(Failure::OldList)?;
+        self.authority.keep_root_crl(&der)?;
+        self.root.store(Some(Arc::new(der)));
+        Ok(new)
+    }
+
     /// The root's list in DER, if the house has it.
     pub(super) fn root_der(&self) -> Option<Arc<Vec<u8>>> {
         self.root.load_full()
@@ -146,7 +157,8 @@ impl Lists {
         match self.authority.renew_root_crl(number, now, now.after(ROOT_LIFE)).await {
             Ok(Some(der)) => self.root.store(Some(Arc::new(der))),
             Ok(None) => tracing::warn!(
-                "the root's CRL ends soon and the root's key is not in this house: sign a new root.crl where it is"
+                "the root's list ends soon and its key is not in this house: sign the next one where it is \
+                 (`chancery ca root FOLDER --crl`) and bring it in (`chancery ca adopt FILE`)"
             ),
             Err(error) => tracing::error!(%error, "the root's CRL could not be renewed"),
         }
@@ -187,6 +199,12 @@ pub(super) fn root_due(known: Option<&[u8]>, now: Timestamp) -> Option<u64> {
     let known = known.and_then(info);
     let fresh = known.is_some_and(|known| known.next_update > now.after(ROOT_DUE));
     (!fresh).then(|| known.map_or(1, |known| known.number + 1))
+}
+
+/// A list in PEM, if the root has signed it.
+pub(super) fn of_root(pem: &str, root: &ca::Certificate) -> Result<Vec<u8>, Failure> {
+    let list = ca::crl_from_pem(pem).filter(|list| root.has_signed_list(list).unwrap_or(false));
+    list.filter(|list| info(list).is_some()).ok_or(Failure::ForeignList)
 }
 
 /// What a signed list says of itself.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use chancery_ca as ca;
+use serde_json::json;
 
-use super::{CrlInfo, Enrollment};
+use super::{CrlInfo, Enrollment, Refused};
+use crate::audit::Deed;
+use crate::principal::Principal;
 use crate::time::Timestamp;
 
 impl Enrollment {
@@ -32,6 +35,16 @@ impl Enrollment {
             tracing::error!(%error, "the CRL could not be renewed; others will trust the old one until it ends");
         }
         self.tell(now);
+    }
+
+    /// Takes over what a root that is elsewhere has signed: its next list.
+    pub(crate) async fn adopt(&self, who: &Principal, pem: &str, now: Timestamp) -> Result<CrlInfo, Refused> {
+        let adopted = self.lists.adopt_root(pem).map_err(Refused::from);
+        let info = self.audited(who, "ca.adopt", "root", adopted, now).await?;
+        let entry = Deed::new(who, "ca.adopt", "root")
+            .with(json!({ "list": info.number, "next_update": info.next_update }));
+        self.store.write(move |tx| tx.remember(entry, now)).await?;
+        Ok(info)
     }
 
     /// The list at `/crl/{issuer}.crl`: of the issuing CA or of the root.

@@ -55,6 +55,9 @@ pub(crate) enum Refused {
     AlreadyRevoked(String),
     #[error("{0}")]
     Word(#[source] ca::Refusal),
+    /// What was brought in from a root that is elsewhere does not fit.
+    #[error(transparent)]
+    Brought(Failure),
     /// The machine's trouble.
     #[error(transparent)]
     Failed(Failure),
@@ -70,9 +73,36 @@ pub(crate) enum Failure {
     #[error("there is no authority in {0}: make one with `chancery init`")]
     NotFounded(PathBuf),
     #[error(
-        "the passphrase in {passphrase} does not open {key}: put back the one that was used at `chancery init`"
+        "a request for the issuing CA's certificate waits in {0}: give its answer with --issuing and --root-crl, or remove \
+         that folder to begin anew"
     )]
-    Passphrase { key: PathBuf, passphrase: PathBuf },
+    Asked(PathBuf),
+    #[error("there is no request {0} that could be answered: make one with --root ROOT.PEM")]
+    NotAsked(PathBuf),
+    #[error("the certificate that was brought in is no answer to this house's request: {0}")]
+    Brought(ca::Failure),
+    #[error(
+        "what was brought in is no list that the house's root has signed: make one with `chancery ca root FOLDER --crl`"
+    )]
+    ForeignList,
+    #[error(
+        "the list that was brought in is not newer than the one that the house shows: nothing was changed"
+    )]
+    OldList,
+    #[error(
+        "the signer holds the keys: found its authority with `chancery signer init`, then this house without a root"
+    )]
+    AtTheSigner,
+    #[error(
+        "the request asks for {asked:?}, and this root, {root}, certifies issuing CAs of its own organisation only"
+    )]
+    OtherRequest { asked: Vec<ca::Name>, root: String },
+    #[error("the request cannot be certified: {0}")]
+    Request(ca::Refusal),
+    #[error("{passphrase} does not open {key}: put back the one that the key was sealed with")]
+    Passphrase { key: PathBuf, passphrase: String },
+    #[error("[authority.pkcs11] {why}: {next}")]
+    Token { why: ca::TokenFailure, next: String },
     #[error("{path}: {why}")]
     Unusable { path: PathBuf, why: ca::Failure },
     #[error("{path}: {why}")]
@@ -107,6 +137,31 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether a rule forbade it, and nothing broke.
+    pub(crate) fn is_refusal(&self) -> bool {
+        use Failure::{
+            Asked, AtTheSigner, Brought, ForeignList, Founded, NotAsked, OldList, OtherRequest, Request,
+        };
+        matches!(
+            self,
+            Founded(_)
+                | Asked(_)
+                | NotAsked(_)
+                | Brought(_)
+                | ForeignList
+                | OldList
+                | AtTheSigner
+                | OtherRequest { .. }
+                | Request(_)
+        )
+    }
+
+    /// Whether trying again does harm: tokens lock themselves after a few wrong PINs.
+    pub(crate) fn must_not_be_repeated(&self) -> bool {
+        use ca::TokenFailure::{LockedPin, WrongPin};
+        matches!(self, Failure::Token { why: WrongPin(_) | LockedPin(_), .. })
+    }
+
     pub(super) fn file(path: &Path, why: io::Error) -> Self {
         Failure::File { path: path.into(), why }
     }
@@ -119,6 +174,7 @@ impl From<Failure> for Refused {
             Failure::Signing(why @ (ca::Failure::Name { .. } | ca::Failure::Incomplete { .. })) => {
                 Refused::Names(why)
             }
+            failure if failure.is_refusal() => Refused::Brought(failure),
             failure => Refused::Failed(failure),
         }
     }

@@ -55,6 +55,11 @@ pub(super) fn get(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
+/// Reads a file of text that must be there.
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|why| Failure::file(path, why))
+}
+
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");

@@ -25,7 +25,7 @@ pub(crate) use service::accounts;
 pub(super) use wire::Hello;
 
 use super::authority::Order;
-use super::keys::{self, Keys};
+use super::keys::{self, Founded, Founding, Keys};
 use super::{Failure, Place, crl};
 use crate::time::{self, Timestamp};
 use book::{Book, Line};
@@ -98,9 +98,10 @@ impl Signer {
         authority: &super::Config,
         domain: &str,
         place: Place<'_>,
+        founding: Founding,
         now: Timestamp,
-    ) -> Result<(), Failure> {
-        Keys::found(authority, domain, place, now)
+    ) -> Result<Founded, Failure> {
+        keys::found(authority, domain, place, founding, now)
     }
 
     /// Whether an authority was founded in a state folder.

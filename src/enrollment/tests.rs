@@ -140,9 +140,9 @@ impl House {
     }
 }
 
-async fn found(folder: &TempDir, now: Timestamp) -> Result<(), Failure> {
+async fn found(folder: &TempDir, now: Timestamp) -> Result<Founded, Failure> {
     let place = Place { state: folder.path(), http_base: BASE, credentials: None };
-    Enrollment::found(&Config::default(), "corp.example", place, now).await
+    Enrollment::found(&Config::default(), "corp.example", place, Founding::OwnRoot, now).await
 }
 
 async fn open(

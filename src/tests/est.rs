@@ -6,13 +6,13 @@ use crate::town::tools::tell;
 use crate::town::{Person, Town, text};
 
 /// An account, and the name and secret of a token for one of its certificates.
-fn token(town: &Town, words: &str) -> String {
+pub(crate) fn token(town: &Town, words: &str) -> String {
     let drawn = town.ask(&format!("cert token alice {words}"));
     format!("{}:{}", drawn["id"].as_str().expect("a name"), drawn["token"].as_str().expect("a secret"))
 }
 
 /// A key and a request in DER, by openssl.
-fn request(town: &Town, name: &str, subject: &str) -> (String, String) {
+pub(crate) fn request(town: &Town, name: &str, subject: &str) -> (String, String) {
     let [key, csr] = ["key.pem", "csr.der"].map(|kind| town.path(&format!("{name}.{kind}")));
     let (key, csr) = (text(&key).to_owned(), text(&csr).to_owned());
     let words =
@@ -32,7 +32,7 @@ fn curl(town: &Town, path: &str, words: &[&str]) -> (String, String) {
 }
 
 /// Posts a request as RFC 7030 wants it, in base64 with line ends.
-fn enroll(town: &Town, path: &str, csr: &str, words: &[&str]) -> (String, String) {
+pub(crate) fn enroll(town: &Town, path: &str, csr: &str, words: &[&str]) -> (String, String) {
     let encoded = town.path("request.b64");
     tell("openssl", &["base64", "-in", csr, "-out", text(&encoded)]).well();
     let body = format!("@{}", text(&encoded));
@@ -41,7 +41,7 @@ fn enroll(town: &Town, path: &str, csr: &str, words: &[&str]) -> (String, String
 }
 
 /// The certificate in an answer, as a person's files.
-fn keep(town: &Town, answer: &str, key: &str) -> Person {
+pub(crate) fn keep(town: &Town, answer: &str, key: &str) -> Person {
     let folder = town.path(&format!("kept-{}", fs::read_dir(town.path("")).expect("our own folder").count()));
     fs::create_dir(&folder).expect("our own folder");
     fs::write(folder.join("p7.b64"), format!("{answer}\n")).expect("our own folder");

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::town::client::{Ending, PATIENCE};
 use crate::town::plan::Plan;
+use crate::town::softhsm::SoftHsm;
 use crate::town::tools::{eventually, poll, tell, tell_line};
 use crate::town::{DOMAIN, PROGRAM, Town, text};
 
@@ -24,19 +25,18 @@ struct Pair {
 }
 
 /// A signer that runs, and a guard that kills it should this process die.
-struct Signer {
+pub(crate) struct Signer {
     process: Child,
     guard: Child,
 }
 
 impl Signer {
-    fn start(town: &Town) -> Self {
+    pub(crate) fn start(town: &Town) -> Self {
         let log = fs::File::options().create(true).append(true).open(town.path("signer.log"));
-        let process = Command::new(PROGRAM)
+        let process = town
+            .surround(&mut Command::new(PROGRAM))
             .args(["signer", "--socket", text(&socket(town))])
             .args(["--config", text(&town.path("chancery.toml"))])
-            .env_remove("JOURNAL_STREAM")
-            .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("our own folder"))
@@ -91,7 +91,7 @@ fn log_of(town: &Town) -> String {
 }
 
 /// What `openssl verify` says of a person's certificate, the CRL at hand.
-fn verify(town: &Town, certificate: &str) -> (i32, String) {
+pub(crate) fn verify(town: &Town, certificate: &str) -> (i32, String) {
     let shown = town.ask("ca show");
     fs::write(town.path("chain.pem"), shown["chain"].as_str().expect("PEM")).expect("our own folder");
     let curl = format!("curl -sS --fail http://{}/crl/{}.crl -o ", town.door("http"), key_id(town));
@@ -188,6 +188,20 @@ fn a_house_with_a_signer_issues_and_revokes_and_the_key_is_not_in_its_state() {
     assert_eq!((mode("signer.sock"), mode("signer"), mode("signer/book")), (0o660, 0o700, 0o600));
     let book = fs::read_to_string(town.path("signer/book")).expect("the book");
     assert!(book.contains(&alice.serial) && book.contains(&bob.serial), "{book}");
+}
+
+#[test]
+fn the_signers_key_may_be_in_a_token() {
+    let softhsm = SoftHsm::start();
+    let Pair { town, signer } = Pair::found(Town::plan().token(&softhsm));
+    assert!(!town.path("signer/authority/issuing.key").exists());
+    drop(signer);
+    let _signer = Signer::start(&town);
+    let [alice, bob] = town.people(["alice", "bob"]);
+    town.ask(&format!("cert revoke {}", bob.serial));
+    assert_eq!(verify(&town, &alice.file("cert.pem")).0, 0);
+    let (code, said) = verify(&town, &bob.file("cert.pem"));
+    assert!(code != 0 && said.contains("revoked"), "{said}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(crate) mod packet;
 pub(crate) mod plan;
 pub(crate) mod postfix;
 pub(crate) mod slapd;
+pub(crate) mod softhsm;
 pub(crate) mod tools;
 pub(crate) mod web;
 pub(crate) mod zones;
@@ -29,7 +30,7 @@ use tempfile::TempDir;
 
 use client::Dial;
 use plan::Plan;
-use tools::{Told, poll, tell};
+use tools::{Told, poll, run, tell};
 
 /// The domain of every town.
 pub(crate) const DOMAIN: &str = "corp.example";
@@ -43,6 +44,7 @@ pub(crate) struct Town {
     process: Option<Running>,
     doors: BTreeMap<String, SocketAddr>,
     program: Vec<String>,
+    environment: Vec<(String, PathBuf)>,
     // Last, so that nobody writes there any more when it is removed.
     dir: TempDir,
 }
@@ -97,7 +99,8 @@ impl Town {
         let dir = tempfile::Builder::new().prefix("town-").tempdir().expect("a temporary folder");
         let state = plan.state_dir.clone().unwrap_or_else(|| dir.path().join("state"));
         fs::write(dir.path().join("chancery.toml"), plan.config(dir.path(), &state)).expect("our own folder");
-        Self { process: None, doors: BTreeMap::new(), program: Vec::new(), dir }
+        let environment = plan.environment.clone();
+        Self { process: None, doors: BTreeMap::new(), program: Vec::new(), environment, dir }
     }
 
     /// A folder of the test's own, gone with the town.
@@ -183,15 +186,13 @@ impl Town {
         let log =
             fs::File::options().create(true).append(true).open(self.path("log")).expect("our own folder");
         let program: Vec<&str> = self.program.iter().map(String::as_str).chain([PROGRAM]).collect();
-        let daemon = Command::new(program[0])
-            .args(&program[1..])
+        let daemon = self
+            .surround(Command::new(program[0]).args(&program[1..]))
             .arg("serve")
             .arg("--config")
             .arg(self.path("chancery.toml"))
             .arg("--ready-file")
             .arg(self.path("ready"))
-            .env_remove("JOURNAL_STREAM")
-            .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -201,6 +202,12 @@ impl Town {
         let guard =
             Command::new("sh").args(["-c", &guard]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
         self.process = Some(Running { daemon, guard: guard.expect("every system has a shell") });
+    }
+
+    /// Gives a program the surroundings of this town.
+    pub(crate) fn surround<'a>(&self, program: &'a mut Command) -> &'a mut Command {
+        let ours = self.environment.iter().map(|(name, value)| (name, value));
+        program.env_remove("JOURNAL_STREAM").env_remove("NOTIFY_SOCKET").envs(ours)
     }
 
     /// `Some(true)` when the ready file is there, `Some(false)` when the daemon is not any more.
@@ -229,7 +236,7 @@ impl Town {
         let (config, socket) = (self.path("chancery.toml"), self.path("control.sock"));
         let mut all = vec!["--config", text(&config), "--socket", text(&socket)];
         all.extend(words);
-        tell(PROGRAM, &all)
+        run(self.surround(Command::new(PROGRAM).args(all)))
     }
 
     /// A verb that succeeds: its answer as JSON.

@@ -357,7 +357,7 @@ fn objection(refused: &Refused) -> Objection {
         Refused::NotAllowed(_) | Refused::NoAccount(_) | Refused::Gone | Refused::Disabled { .. } => {
             FailureInfo::NotAuthorized
         }
-        Refused::Failed(_) => FailureInfo::SystemFailure,
+        Refused::Failed(_) | Refused::Brought(_) => FailureInfo::SystemFailure,
         Refused::Password(_) | Refused::Word(_) | Refused::Message(_) => FailureInfo::BadRequest,
     };
     Objection::new(info, super::told(refused, FRONT))

@@ -26,7 +26,8 @@ impl Office {
     fn open(rules: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Place { state: folder.path(), http_base: BASE, credentials: None };
-        Signer::found(&enrollment::Config::default(), "corp.example", place, time::now()).unwrap();
+        Signer::found(&enrollment::Config::default(), "corp.example", place, Founding::OwnRoot, time::now())
+            .unwrap();
         let mut office = Self { folder, rules, stop: None };
         office.start();
         office
@@ -72,7 +73,7 @@ impl Office {
         let cfg = enrollment::Config { signer: Some(self.socket()), ..enrollment::Config::default() };
         let place = Place { state: house.path(), http_base: BASE, credentials: None };
         if found {
-            Authority::found(&cfg, "corp.example", place, time::now()).await?;
+            Authority::found(&cfg, "corp.example", place, Founding::OwnRoot, time::now()).await?;
         }
         Authority::open(&cfg, place).await
     }

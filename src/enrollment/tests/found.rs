@@ -44,7 +44,8 @@ async fn the_passphrase_may_come_from_a_credential_and_a_wrong_one_is_told_with_
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), time::now());
     let cfg = Config { passphrase: Some(SecretSource::Credential("ca".into())), ..Config::default() };
     let place = |credentials| Place { state: folder.path(), http_base: BASE, credentials };
-    let found = |credentials| Enrollment::found(&cfg, "corp.example", place(credentials), now);
+    let found =
+        |credentials| Enrollment::found(&cfg, "corp.example", place(credentials), Founding::OwnRoot, now);
     assert!(matches!(found(None).await, Err(Failure::Secret(_))));
     std::fs::write(credentials.path().join("ca"), "open sesame\n").unwrap();
     found(Some(credentials.path())).await.unwrap();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::postfix::Postfix;
 use super::slapd::Slapd;
+use super::softhsm::SoftHsm;
 use super::zones::Zones;
 use super::{DOMAIN, Town};
 
@@ -17,6 +18,8 @@ pub(crate) struct Plan {
     /// Files beside the configuration: name and content.
     files: Vec<(String, String)>,
     pub(super) state_dir: Option<PathBuf>,
+    /// Variables of the daemon's environment, and of the command line's.
+    pub(super) environment: Vec<(String, PathBuf)>,
 }
 
 impl Plan {
@@ -83,6 +86,17 @@ impl Plan {
     /// One rule for plain topics.
     pub(crate) fn rule(self, who: &str, may: &str, topic: &str) -> Self {
         self.with("acl", &format!("  {{ who = \"{who}\", may = \"{may}\", topic = \"{topic}\" }},"))
+    }
+
+    /// The issuing CA's key is in this token.
+    pub(crate) fn token(self, softhsm: &SoftHsm) -> Self {
+        self.surrounded_by(softhsm).with("authority.pkcs11", &softhsm.settings())
+    }
+
+    /// Whoever looks for a token finds this one.
+    pub(crate) fn surrounded_by(mut self, softhsm: &SoftHsm) -> Self {
+        self.environment.push(softhsm.variable());
+        self
     }
 
     /// Clients without credentials are guests at the plain door.

@@ -32,8 +32,13 @@ impl Told {
 
 /// Runs a program to its end.
 pub(crate) fn tell(program: &str, arguments: &[&str]) -> Told {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("{program} does not run: {error}"));
+    run(Command::new(program).args(arguments))
+}
+
+/// The same of a command that was put together.
+pub(crate) fn run(command: &mut Command) -> Told {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?} does not run: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = output.status.code().unwrap_or(-1);
     Told { code, out: text(&output.stdout), err: text(&output.stderr) }

@@ -204,7 +204,7 @@ mod tests {
             cert token a\ncert revoke 0A\ncert revoke 0A --reason key-compromise\nkey list\nkey list a\n\
             key add a f\nkey add a f --name N\nkey remove 0a\nca show\nca crl\nca crl --der\n\
             ca root d --domain a.example --organization A --passphrase-file f\nca root d --sign r --public-url u\n\
-            ca root d --crl --module m --token t --label l --pin-file f\nca root d --verify\nca adopt f\n\
+            ca root d --crl --module m --token t --label l --pin-file f\nca root d --verify\nca adopt f\nca roll\n\
             init --domain d --root f\ninit --domain d --issuing f --root-crl f\nsigner init --domain d --root f\n\
             directory test\ndirectory sync\nroom list\nroom show r\nroom create r\nroom add r a\nroom remove r a\n\
             room delete r\nsession list\nsession show s\nsession kick s\noutbox list\noutbox show e\noutbox retry e\n\

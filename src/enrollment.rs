@@ -11,6 +11,7 @@ mod crl;
 mod front;
 mod grant;
 mod ground;
+mod issuers;
 mod keys;
 mod log;
 mod material;
@@ -19,6 +20,7 @@ mod own;
 mod published;
 mod refused;
 mod revoke;
+mod roll;
 mod rules;
 mod safe;
 mod said;
@@ -36,6 +38,7 @@ use std::sync::Arc;
 use chancery_ca as ca;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, Notify};
 
 pub(crate) use config::{Config, Pkcs11};
 pub(crate) use crl::CrlInfo;
@@ -47,6 +50,7 @@ pub(crate) use material::{Enrolled, Request};
 pub(crate) use own::ServerCertificate;
 pub(crate) use published::to_pem;
 pub(crate) use refused::{Failure, Refused};
+pub(crate) use roll::{Adopted, RollView};
 pub(crate) use said::read;
 pub(crate) use signer::{Config as SignerConfig, Signer, accounts};
 pub(crate) use status::{Presented, StatusRefused};
@@ -80,8 +84,13 @@ pub(crate) struct Enrollment {
     desk: Arc<ocsp::Desk>,
     transactions: Arc<front::Transactions>,
     nonces: Arc<front::Nonces>,
+    /// One issuing CA is made at a time.
+    rolling: Arc<Mutex<()>>,
+    /// Rung when it is another one's turn.
+    turned: Arc<Notify>,
     cfg: Arc<Config>,
     state: Arc<Path>,
+    http_base: Arc<str>,
 }
 
 /// Where the authority's files are and how others reach what it publishes.
@@ -143,7 +152,9 @@ impl Enrollment {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let authority = Arc::new(Authority::open(&cfg, place).await?);
-        authority.life(cfg.validity(ca::Profile::Client), now)?; // A wrong clock shows at start.
+        let client = cfg.validity(ca::Profile::Client);
+        authority.life(&authority.current(), client, now)?; // A wrong clock shows at start.
+        roll::catch_up(&store, &authority.current(), now).await?;
         log::catch_up(&store).await?;
         let revoked = Arc::new(status::Index::load(&store, now.before(crl::LIFE)).await?);
         let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), revoked.clone(), now).await?);
@@ -160,8 +171,11 @@ impl Enrollment {
             desk: Arc::default(),
             transactions: Arc::default(),
             nonces: Arc::default(),
+            rolling: Arc::default(),
+            turned: Arc::default(),
             cfg: Arc::new(cfg),
             state: place.state.into(),
+            http_base: place.http_base.into(),
         };
         enrollment.tell(now);
         Ok(enrollment)
@@ -280,12 +294,16 @@ impl Enrollment {
     ) -> Result<Enrolled, Refused> {
         let deed = asked.deed;
         let outcome = match self.decide(who, account, asked) {
-            Ok((certify, material)) => self.certify(who, certify, now).await.map(|issued| (issued, material)),
+            Ok((certify, material)) => {
+                let issuer = certify.order.issuer.clone();
+                self.certify(who, certify, now).await.map(|issued| (issued, issuer, material))
+            }
             Err(refused) => Err(refused),
         };
-        let (issued, material) = self.audited(who, deed, &account.name, outcome, now).await?;
+        let (issued, issuer, material) = self.audited(who, deed, &account.name, outcome, now).await?;
         tracing::info!(account.id = %account.id, certificate.serial = %issued.serial, "a certificate was issued");
-        let chain = Chain { issuing_pem: self.chain_pem(), der: self.chain_der() };
+        let der = issuer.chain_der().into_iter().map(<[u8]>::to_vec).collect();
+        let chain = Chain { issuing_pem: issuer.chain_pem(), der };
         material.pack(issued, chain, account.name.clone()).await
     }
 
@@ -307,9 +325,9 @@ impl Enrollment {
         let (material, subject, profile) = (material?, grant.subject(account), grant.profile());
         material.check_names(&subject)?;
         profile.check_key(material.key()).map_err(Refused::Request)?;
-        self.authority.public().check_subject(&subject, profile)?;
-        let order =
-            Order { key: material.key().clone(), subject, profile, validity: self.cfg.validity(profile) };
+        let (issuer, validity) = (self.authority.current(), self.cfg.validity(profile));
+        issuer.check_subject(&subject, profile)?;
+        let order = Order { key: material.key().clone(), subject, profile, validity, issuer };
         let facts = json!({
             "front": front, "key": material.origin(), "ground": ground.words(), "names": grant.names(),
         });
@@ -336,7 +354,7 @@ impl Enrollment {
         now: Timestamp,
     ) -> Result<ca::Issued, Refused> {
         let Certify { deed, account, name, order, facts, ground } = certify;
-        let (not_before, not_after) = self.authority.life(order.validity, now)?;
+        let (not_before, not_after) = self.authority.life(&order.issuer, order.validity, now)?;
         let serial = ca::Serial::random()?;
         let (line, profile) = (serial.to_string(), order.profile.name());
         let spki = Sha256::digest(order.key.spki_der()).into();
@@ -345,6 +363,7 @@ impl Enrollment {
             account,
             name: name.clone(),
             profile,
+            issuer: order.issuer.number,
             spki,
             not_before,
             not_after,

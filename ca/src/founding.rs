@@ -90,7 +90,7 @@ impl Root {
         if parse_x509(certificate.der())?.public_key().raw != key.public_key()?.spki_der() {
             return Err(Failure::Authority("the key is not the root's"));
         }
-        let organization = Organization::of_root(&certificate)?;
+        let organization = Organization::of(&certificate)?;
         let issuer = Issuer::from_ca_cert_der(&borrowed(certificate.der()), key.clone())?;
         Ok(Root { certificate, organization, issuer, key })
     }
@@ -155,14 +155,19 @@ impl Organization {
         Ok(pem::encode("CERTIFICATE REQUEST", signed.der()))
     }
 
-    /// Whose root this is, by its name.
-    fn of_root(certificate: &Certificate) -> Result<Organization, Failure> {
+    /// Whose root or issuing CA this is, by its name.
+    pub fn of(certificate: &Certificate) -> Result<Organization, Failure> {
         let x509 = parse_x509(certificate.der())?;
         let name = x509.subject().iter_organization().find_map(|name| name.as_str().ok());
-        let domain = certificate.common_name.as_deref().and_then(|name| name.strip_suffix(ROOT));
+        let domain = certificate
+            .common_name
+            .as_deref()
+            .and_then(|name| name.split_once(' '))
+            .filter(|(_, role)| role.split_whitespace().any(|word| word == "CA"));
+        let domain = domain.map(|(domain, _)| domain);
         match (name, domain) {
             (Some(name), Some(domain)) => Ok(Organization { name: name.into(), domain: domain.into() }),
-            _ => Err(Failure::Authority("it bears no root's name, O=… and CN=DOMAIN root CA")),
+            _ => Err(Failure::Authority("it bears no name of ours, O=… and CN=DOMAIN … CA")),
         }
     }
 
@@ -180,7 +185,7 @@ impl Organization {
 }
 
 fn root(organization: &Organization, now: OffsetDateTime) -> Result<CertificateParams, Failure> {
-    let name = format!("{}{ROOT}", organization.domain);
+    let name = format!("{} root CA", organization.domain);
     let mut params = authority(organization.subject(name), 1, Duration::days(7305), now)?;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
@@ -227,5 +232,62 @@ fn authority(
     Ok(params)
 }
 
-/// What the common name of a root ends with.
-const ROOT: &str = " root CA";
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+    fn key() -> KeyPair {
+        KeyPair::generate(KeyKind::P256).expect("a key")
+    }
+
+    fn organization(domain: &str) -> Organization {
+        Organization { name: "Corp".into(), domain: domain.into() }
+    }
+
+    #[test]
+    fn every_domain_that_can_be_founded_can_have_another_issuing_ca() {
+        let longest = format!("{}.example", "d".repeat(45));
+        let urls = Urls { crl: "http://x/c".into(), issuer: "http://x/i".into(), ocsp: None };
+        let root = Root::found(&organization(&longest), key(), NOW).expect("a root");
+        let key = key().public_key().expect("sound");
+        let mut names: Vec<_> = [1, 2, 9_999_999]
+            .map(|number| root.certify(&key, number, &urls, NOW).expect("certified"))
+            .into_iter()
+            .map(|issuing| {
+                assert_eq!(Organization::of(&issuing).expect("named"), organization(&longest));
+                issuing.subject
+            })
+            .collect();
+        names.dedup();
+        assert_eq!(names.len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn a_root_knows_the_requests_of_its_own_organization() {
+        let root = Root::found(&organization("corp.example"), key(), NOW).expect("a root");
+        let request = |domain: &str| {
+            let pem = organization(domain).request(&key().into()).expect("a request");
+            Csr::parse(pem.as_bytes()).expect("sound")
+        };
+        assert!(root.is_asked_by(&request("corp.example")));
+        assert!(!root.is_asked_by(&request("evil.example")));
+    }
+
+    #[test]
+    fn a_root_is_put_together_again_with_its_own_key_only() {
+        let (own, other) = (key(), key());
+        let again = KeyPair::from_pkcs8_pem(&own.to_pkcs8_pem()).expect("sound");
+        let root = Root::found(&organization("corp.example"), own, NOW).expect("a root");
+        let pem = root.certificate().to_pem();
+        assert!(Root::open(&pem, other).is_err());
+        let root = Root::open(&pem, again).expect("opened");
+        let list = root.crl(7, NOW, NOW + Duration::days(365)).expect("a list");
+        assert!(root.certificate().has_signed_list(&list).expect("a list"));
+        let stranger = Root::found(&organization("corp.example"), key(), NOW).expect("a root");
+        assert!(!stranger.certificate().has_signed_list(&list).expect("a list"));
+    }
+}

@@ -141,14 +141,21 @@ async fn check_outbox(house: &House) -> Check {
 }
 
 fn check_authority(house: &House) -> Check {
-    let left = house.enrollment.not_after().since(time::now());
+    let now = time::now();
+    let left = house.enrollment.not_after().since(now);
     match left.as_secs() / 86_400 {
-        0 => {
-            fail("authority", "the issuing certificate has expired or does so today", "found a new authority")
-        }
-        days if days < 90 => Check {
+        0 => fail(
+            "authority",
+            "the issuing certificate has expired or does so today",
+            "run `chancery ca roll`",
+        ),
+        days if house.enrollment.is_to_be_rolled(now) => Check {
             verdict: Verdict::Warn,
-            ..ok("authority", format!("the issuing certificate ends in {days} days"))
+            ..fail(
+                "authority",
+                format!("the issuing certificate ends in {days} days, and half its life is over"),
+                "run `chancery ca roll`, which makes another or says how its request is answered",
+            )
         },
         days => ok("authority", format!("the issuing certificate lasts another {days} days")),
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, House, Refused};
 use crate::audit::{Deed, Entry, Verified};
+use crate::enrollment::{Adopted, RollView};
 use crate::principal::Principal;
 use crate::secret;
 use crate::store::{Store, StoreError};
@@ -30,6 +31,7 @@ pub(super) fn routes() -> axum::Router<House> {
     axum::Router::new()
         .route("/api/v1/ca", get(authority))
         .route("/api/v1/ca/crl", get(crl))
+        .route("/api/v1/ca/roll", post(roll))
         .route("/api/v1/ca/adopt", post(adopt))
         .route("/api/v1/directory/test", get(test_directory))
         .route("/api/v1/directory/sync", post(sync_directory))
@@ -46,6 +48,7 @@ async fn authority(State(house): State<House>) -> Json<Value> {
         "not_after": authority.not_after(),
         "root": authority.root_pem(),
         "chain": authority.chain_pem(),
+        "issuers": authority.issuers(),
         "crl": authority.crl_info(),
     }))
 }
@@ -57,8 +60,12 @@ struct Brought {
     pem: String,
 }
 
-async fn adopt(State(house): State<House>, Json(brought): Json<Brought>) -> Answer<Value> {
-    Ok(Json(json!(house.enrollment.adopt(&Principal::Host, &brought.pem, time::now()).await?)))
+async fn roll(State(house): State<House>) -> Answer<RollView> {
+    Ok(Json(house.enrollment.roll(&Principal::Host, time::now()).await?))
+}
+
+async fn adopt(State(house): State<House>, Json(brought): Json<Brought>) -> Answer<Adopted> {
+    Ok(Json(house.enrollment.adopt(&Principal::Host, &brought.pem, time::now()).await?))
 }
 
 async fn crl(State(house): State<House>) -> impl IntoResponse {

@@ -1,5 +1,5 @@
-//! Small duties, each at its own pace: feed the watchdog, tell the numbers, let what is over expire, renew CRL and
-//! server certificate, ask LDAP for everybody.
+//! Small duties, each at its own pace: feed the watchdog, tell the numbers, let what is over expire, renew CRL, server
+//! certificate and issuing CA, ask LDAP for everybody.
 
 use std::time::Duration;
 
@@ -39,14 +39,16 @@ impl Duties {
     /// Does them until the house stops. What fails is told and tried again at its next turn.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let (mut often, mut tell, mut renew) = (every(OFTEN), every(TELL), every(RENEW));
-        // What is thrown away by a clock that is wrong at start would be gone for good: there is an hour to set it.
+        // What is thrown away by a clock that is wrong at start would be gone for good, and an issuing CA that it makes
+        // would begin in the future: there is an hour to set it.
         let mut later = interval_at((time::monotonic() + HOUR).into(), HOUR);
         loop {
             let done = tokio::select! {
                 _ = often.tick() => self.often().await,
                 _ = tell.tick() => self.tell(),
                 _ = renew.tick() => self.renew().await,
-                _ = later.tick() => self.throw_away().await,
+                () = self.house.enrollment.rolled() => self.renew().await,
+                _ = later.tick() => self.by_the_hour().await,
                 _ = stop.changed() => return,
             };
             if let Err(error) = done {
@@ -80,6 +82,11 @@ impl Duties {
         self.tls.replace(&server)?;
         tracing::debug!(until = %server.not_after, "the server certificate was looked at");
         Ok(())
+    }
+
+    async fn by_the_hour(&self) -> Result<()> {
+        self.throw_away().await?;
+        Ok(self.house.enrollment.keep_issuers(time::now()).await?)
     }
 
     async fn throw_away(&self) -> Result<()> {

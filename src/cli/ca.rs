@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ceremony::Root;
 use super::client::{Client, at};
@@ -22,7 +22,9 @@ pub(super) enum Verb {
         #[arg(long)]
         der: bool,
     },
-    Root(Root),
+    Root(Box<Root>),
+    /// Have another issuing CA sign from now on; where the root is elsewhere, make a request for it
+    Roll,
     /// Take over what a root that is elsewhere has signed, in PEM
     Adopt {
         #[arg(value_name = "FILE")]
@@ -40,10 +42,19 @@ impl Verb {
     pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
         match self {
             Verb::Show => out.show(&["issuer", "key_id", "not_after", "crl"], &client.get(&at(&["ca"]))?),
+            Verb::Roll => {
+                let answer = client.post(&at(&["ca", "roll"]), None)?;
+                out.show(&["issuer", "key_id", "not_after"], &answer)?;
+                match (&answer["request"], out.json()) {
+                    (Value::String(_), false) => {
+                        out.text(&founding::next(&answer["public_url"], "chancery ca adopt issuing-N.pem"))
+                    }
+                    _ => Ok(()),
+                }
+            }
             Verb::Adopt { file } => {
                 let brought = json!({ "pem": founding::text(&file)? });
-                let answer = client.post(&at(&["ca", "adopt"]), Some(&brought))?;
-                out.show(&["number", "next_update"], &answer)
+                out.show(&["issuer", "list"], &client.post(&at(&["ca", "adopt"]), Some(&brought))?)
             }
             // It works without a daemon, and never comes here.
             Verb::Root(root) => root.run(out),

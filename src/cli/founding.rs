@@ -48,13 +48,20 @@ pub(super) fn show_request(
     out.show(&["config", "state_dir", "request", "public_url"], &answer)?;
     match out.json() {
         true => Ok(()),
-        false => out.text(&format!(
-            "\nCarry the request to where the root is and have it answered there:\n    \
-             chancery ca root FOLDER --sign issuing.csr --public-url {public_url}\n\
-             then say here what you said just now, with --issuing issuing-1.pem --root-crl root-1.crl in the place of --root.\n"
-        )),
+        false => out.text(&next(&answer["public_url"], FINISH)),
     }
 }
+
+/// What is done with a request; `finish` is how its answer comes in.
+pub(super) fn next(public_url: &Value, finish: &str) -> String {
+    let url = public_url.as_str().unwrap_or_default();
+    format!(
+        "\nCarry the request to where the root is, and have it answered there:\n    \
+         chancery ca root FOLDER --sign issuing.csr --public-url {url}\nThen, here: {finish}\n"
+    )
+}
+
+const FINISH: &str = "what you said just now, with --issuing issuing-1.pem --root-crl root-1.crl in the place of --root ROOT.PEM";
 
 pub(super) fn text(path: &Path) -> Result<String, Trouble> {
     std::fs::read_to_string(path).map_err(|error| Trouble::file("read", path, &error))

@@ -154,7 +154,7 @@ async fn admit(
     }
     let session_expiry = (expiry < connect.session_expiry).then_some(expiry);
     let will = connect.will.clone().map(Box::new);
-    let renew = visitor.certificate.as_ref().map(Presented::renewal_window);
+    let renew = visitor.certificate.as_ref().map(|shown| shown.renewal);
     Ok(Greeted { who, attached, assigned, session_expiry, renew, will, place })
 }
 

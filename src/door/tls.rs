@@ -114,8 +114,7 @@ impl Configs {
         // Strong enough, and lighter: with the suite that most clients prefer, SHA-384 took 6 % of a handshake.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
         let provider = Arc::new(provider);
-        let inner = chain_verifier(enrollment, &provider)?;
-        let ledgered = Arc::new(Ledgered { inner, enrollment: enrollment.clone() });
+        let ledgered = Arc::new(Ledgered::new(enrollment, &provider)?);
         Ok(Self {
             asking: Arc::new(config(&provider, ledgered, server, alpn)?),
             unasking: Arc::new(config(&provider, Arc::new(NoClientAuth), server, alpn)?),
@@ -144,31 +143,63 @@ fn config(
     Ok(config)
 }
 
-/// The issuing CA is an anchor of its own, so that clients which send no chain are understood too.
-fn chain_verifier(
-    enrollment: &Enrollment,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>> {
-    let mut roots = RootCertStore::empty();
-    for der in enrollment.chain_der() {
-        roots.add(CertificateDer::from(der)).context("the authority's own certificate")?;
-    }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .allow_unauthenticated()
-        .build()
-        .context("client verification")
-}
-
 /// The chain is proven by webpki, then the ledger's index is asked.
 #[derive(Debug)]
 struct Ledgered {
-    inner: Arc<dyn ClientCertVerifier>,
+    /// Whom the client is told that we trust. A configuration that knows a new issuing CA replaces this one soon.
+    hints: Vec<DistinguishedName>,
+    proof: ArcSwap<Proof>,
+    provider: Arc<CryptoProvider>,
     enrollment: Enrollment,
+}
+
+/// What proves a chain, as long as this issuing CA is the newest.
+#[derive(Debug)]
+struct Proof {
+    newest: String,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl Ledgered {
+    fn new(enrollment: &Enrollment, provider: &Arc<CryptoProvider>) -> Result<Self> {
+        let proof = Proof::new(enrollment, provider)?;
+        let hints = proof.verifier.root_hint_subjects().to_vec();
+        let (provider, enrollment) = (provider.clone(), enrollment.clone());
+        Ok(Self { hints, proof: ArcSwap::from_pointee(proof), provider, enrollment })
+    }
+
+    /// The one of the moment: whoever has the first certificate of a new issuing CA may come at once.
+    fn proof(&self) -> Result<Arc<Proof>, rustls::Error> {
+        let proof = self.proof.load_full();
+        if proof.newest == self.enrollment.issuer_id() {
+            return Ok(proof);
+        }
+        let proof = Proof::new(&self.enrollment, &self.provider);
+        let proof = Arc::new(proof.map_err(|why| rustls::Error::General(why.to_string()))?);
+        self.proof.store(proof.clone());
+        Ok(proof)
+    }
+}
+
+impl Proof {
+    /// The issuing CAs are anchors of their own, so that clients which send no chain are understood too.
+    fn new(enrollment: &Enrollment, provider: &Arc<CryptoProvider>) -> Result<Self> {
+        let newest = enrollment.issuer_id();
+        let mut roots = RootCertStore::empty();
+        for der in enrollment.authorities_der() {
+            roots.add(CertificateDer::from(der)).context("the authority's own certificate")?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .allow_unauthenticated()
+            .build()
+            .context("client verification")?;
+        Ok(Self { newest, verifier })
+    }
 }
 
 impl ClientCertVerifier for Ledgered {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
+        &self.hints
     }
 
     fn client_auth_mandatory(&self) -> bool {
@@ -181,7 +212,7 @@ impl ClientCertVerifier for Ledgered {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let verified = self.inner.verify_client_cert(leaf, intermediates, now)?;
+        let verified = self.proof()?.verifier.verify_client_cert(leaf, intermediates, now)?;
         match self.enrollment.identify(leaf) {
             Some(shown) if self.enrollment.is_revoked(&shown.serial) => Err(CertificateError::Revoked.into()),
             _ => Ok(verified),
@@ -194,7 +225,7 @@ impl ClientCertVerifier for Ledgered {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, leaf, signature)
+        self.proof.load().verifier.verify_tls12_signature(message, leaf, signature)
     }
 
     fn verify_tls13_signature(
@@ -203,10 +234,10 @@ impl ClientCertVerifier for Ledgered {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, leaf, signature)
+        self.proof.load().verifier.verify_tls13_signature(message, leaf, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.proof.load().verifier.supported_verify_schemes()
     }
 }

@@ -1,16 +1,19 @@
 //! The authority: what signs for the house, in one of two places. Either the keys are in this process, or a signer holds
 //! them behind a socket, in a process without network; the house does not notice which.
 //!
-//! Certificates are always at hand, so that everything but signing goes on when the signer is away.
+//! Certificates are always at hand, so that everything but signing goes on when the signer is away. There may be several
+//! issuing CAs at a time (`issuers.rs`); every order says which one is to sign it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use chancery_ca as ca;
 
-use super::keys::{self, Founded, Founding, Keys};
-use super::signer::{Client, Hello, Trouble};
+use super::issuers::{self, Issuer, Issuers};
+use super::keys::{self, Founded, Founding, Keys, Rolled};
+use super::signer::{Answered, Client, Hello, Trouble};
 use super::{Config, Failure, Place, crl, safe};
 use crate::time::Timestamp;
 
@@ -21,11 +24,13 @@ pub(super) struct Order {
     pub(super) subject: ca::Subject,
     pub(super) profile: ca::Profile,
     pub(super) validity: Duration,
+    /// Who signs it.
+    pub(super) issuer: Arc<Issuer>,
 }
 
 /// The authority of this house.
 pub(super) struct Authority {
-    chain: Arc<ca::Chain>,
+    issuers: ArcSwap<Issuers>,
     hand: Hand,
     /// `STATE/authority`.
     folder: PathBuf,
@@ -59,34 +64,118 @@ impl Authority {
     /// Opens the authority. A signer that is away is no reason to stay closed; one that speaks for another authority is.
     pub(super) async fn open(cfg: &Config, place: Place<'_>) -> Result<Self, Failure> {
         let folder = keys::folder(place.state);
-        let Some(socket) = &cfg.signer else {
-            let keys = Keys::open(cfg, place)?;
-            return Ok(Self { chain: Arc::new(keys.chain().clone()), hand: Hand::Keys(keys), folder });
-        };
         if !folder.exists() {
             return Err(Failure::NotFounded(folder));
         }
+        let issuers = Issuers::read(&folder)?;
+        let Some(socket) = &cfg.signer else {
+            let hand = Hand::Keys(Keys::open(cfg, place, &issuers)?);
+            return Ok(Self { issuers: ArcSwap::from_pointee(issuers), hand, folder });
+        };
         if keys::issuing_key(&folder).exists() {
             tracing::warn!(
                 folder = %folder.display(),
                 "the CA's key lies here although a signer is to hold it: move it to the signer's state folder"
             );
         }
-        let chain = Arc::new(read_chain(&folder)?);
-        let client = Client::new(socket, chain.clone());
-        match client.hello().await {
-            Ok(hello) => tell_of_other_urls(&hello.base, place.http_base),
+        let client = Client::new(socket, issuers.current().root());
+        let met = client.hello().await;
+        let own = Self { issuers: ArcSwap::from_pointee(issuers), hand: Hand::Signer(client), folder };
+        match met {
+            Ok(hello) => {
+                tell_of_other_urls(&hello.base, place.http_base);
+                if let Some(new) = own.learn(&hello)? {
+                    own.install(new);
+                }
+            }
             Err(Failure::Signer(away @ Trouble::Away { .. })) => {
                 tracing::error!(error = %away, "no certificate can be issued for now")
             }
             Err(why) => return Err(why),
         }
-        Ok(Self { chain, hand: Hand::Signer(client), folder })
+        Ok(own)
+    }
+
+    /// Every issuing CA, as of now.
+    pub(super) fn issuers(&self) -> Arc<Issuers> {
+        self.issuers.load_full()
+    }
+
+    /// The one that signs.
+    pub(super) fn current(&self) -> Arc<Issuer> {
+        self.issuers.load().current().clone()
+    }
+
+    /// Makes the issuing CA that is to follow the current one, or a request for it. It signs nothing before it is
+    /// installed.
+    pub(super) async fn roll(&self, now: Timestamp) -> Result<Rolled, Failure> {
+        let issuers = self.issuers();
+        if issuers.are_full() {
+            return Err(Failure::ManyIssuers);
+        }
+        match &self.hand {
+            Hand::Keys(keys) => keys.roll(issuers.current(), now).await,
+            Hand::Signer(client) => match client.roll(issuers.current(), now).await? {
+                Answered::Hello(hello) => self.learned(&hello),
+                Answered::Asked(request) => Ok(Rolled::Asked(request)),
+            },
+        }
+    }
+
+    /// Takes the certificate with which a root elsewhere has answered such a request.
+    pub(super) async fn adopt(&self, pem: &str) -> Result<Arc<Issuer>, Failure> {
+        let made = match &self.hand {
+            Hand::Keys(keys) => Rolled::Made(keys.adopt(self.issuers().current(), pem.to_owned()).await?),
+            Hand::Signer(client) => self.learned(&client.adopt(pem).await?)?,
+        };
+        match made {
+            Rolled::Made(new) => Ok(new),
+            Rolled::Asked(request) => Err(Failure::NotAsked(request)),
+        }
+    }
+
+    /// Makes it the one that signs.
+    pub(super) fn install(&self, new: Arc<Issuer>) {
+        self.issuers.store(Arc::new(self.issuers.load().with(new)));
+    }
+
+    /// Forgets a former one.
+    pub(super) fn retire(&self, issuer: &Issuer) -> Result<(), Failure> {
+        self.issuers.store(Arc::new(self.issuers.load().without(issuer.number)));
+        safe::remove(&self.folder.join(issuers::file(issuer.number, LIST)))?;
+        match &self.hand {
+            Hand::Keys(keys) => keys.retire(issuer),
+            // The signer keeps its key until the CA's own end, whatever is said to it.
+            Hand::Signer(_) => safe::remove(&self.folder.join(issuers::file(issuer.number, "pem"))),
+        }
+    }
+
+    fn learned(&self, hello: &Hello) -> Result<Rolled, Failure> {
+        let new = self.learn(hello)?.map(Rolled::Made);
+        new.ok_or_else(|| {
+            Failure::NotAsked(self.folder.join(issuers::file(self.current().number + 1, "csr")))
+        })
+    }
+
+    /// Keeps the certificate of the issuing CA that a signer signs with, if it is not known here.
+    fn learn(&self, hello: &Hello) -> Result<Option<Arc<Issuer>>, Failure> {
+        let (chain, issuers) = (hello.chain()?, self.issuers());
+        if issuers.by_key_id(chain.key_id()).is_some() {
+            return Ok(None);
+        }
+        let number = issuers.current().number + 1;
+        safe::put(&self.folder.join(issuers::file(number, "pem")), chain.chain_pem().as_bytes())?;
+        Ok(Some(Issuer::new(number, chain)))
     }
 
     /// First and last second of a certificate signed now: what the ledger says before anything is signed.
-    pub(super) fn life(&self, validity: Duration, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
-        let (issuing, now) = (self.chain.issuing(), now.to_offset());
+    pub(super) fn life(
+        &self,
+        issuer: &Issuer,
+        validity: Duration,
+        now: Timestamp,
+    ) -> Result<(Timestamp, Timestamp), Failure> {
+        let (issuing, now) = (issuer.issuing(), now.to_offset());
         if !issuing.is_valid_at(now) {
             let (from, until) = (issuing.not_before.into(), issuing.not_after.into());
             return Err(Failure::Clock { now: now.into(), from, until });
@@ -111,29 +200,30 @@ impl Authority {
         }
     }
 
-    /// Signs the list of what was taken back.
+    /// Signs an issuing CA's list of what was taken back.
     pub(super) async fn sign_crl(
         &self,
+        issuer: &Issuer,
         revoked: Vec<ca::Revoked>,
         number: u64,
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<Vec<u8>, Failure> {
         match &self.hand {
-            Hand::Keys(keys) => keys.sign_crl(revoked, number, now, next_update).await,
+            Hand::Keys(keys) => keys.sign_crl(issuer, revoked, number, now, next_update).await,
             Hand::Signer(client) => {
-                let der = client.crl(revoked, number, now, next_update).await?;
-                safe::put(&self.folder.join(LAST_CRL), &der)?;
+                let der = client.crl(issuer, revoked, number, now, next_update).await?;
+                safe::put(&self.folder.join(issuers::file(issuer.number, LIST)), &der)?;
                 Ok(der)
             }
         }
     }
 
     /// The list that was signed last, for a start at which the signer is away.
-    pub(super) fn last_crl(&self) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn last_crl(&self, issuer: &Issuer) -> Result<Option<Vec<u8>>, Failure> {
         match &self.hand {
             Hand::Keys(_) => Ok(None),
-            Hand::Signer(_) => safe::get(&self.folder.join(LAST_CRL)),
+            Hand::Signer(_) => safe::get(&self.folder.join(issuers::file(issuer.number, LIST))),
         }
     }
 
@@ -167,11 +257,6 @@ impl Authority {
     pub(super) fn root_crl(&self) -> Result<Option<Vec<u8>>, Failure> {
         safe::get(&self.folder.join(keys::ROOT_CRL))
     }
-
-    /// The public side: certificates, names and identifiers.
-    pub(super) fn public(&self) -> &ca::Chain {
-        &self.chain
-    }
 }
 
 /// Keeps what the signer shows: from now on, only a signer of this authority is taken for ours.
@@ -183,20 +268,11 @@ fn adopt(state: &Path, hello: Hello) -> Result<(), Failure> {
     let chain = hello.chain()?;
     safe::make_folder(&draft)?;
     safe::put(&draft.join(keys::ROOT_CERTIFICATE), chain.root_pem().as_bytes())?;
-    safe::put(&draft.join(keys::ISSUING_CERTIFICATE), chain.chain_pem().as_bytes())?;
+    safe::put(&draft.join(issuers::file(1, "pem")), chain.chain_pem().as_bytes())?;
     if let Some(crl) = hello.root_crl() {
         safe::put(&draft.join(keys::ROOT_CRL), &crl)?;
     }
     safe::place_folder(&draft, &folder)
-}
-
-fn read_chain(folder: &Path) -> Result<ca::Chain, Failure> {
-    let read = |name: &str| -> Result<ca::Certificate, Failure> {
-        let path = folder.join(name);
-        ca::Certificate::from_pem(&safe::text(&path)?).map_err(|why| Failure::Unusable { path, why })
-    };
-    let (issuing, root) = (read(keys::ISSUING_CERTIFICATE)?, read(keys::ROOT_CERTIFICATE)?);
-    ca::Chain::new(issuing, root).map_err(|why| Failure::Unusable { path: folder.into(), why })
 }
 
 fn tell_of_other_urls(signer: &str, house: &str) {
@@ -216,6 +292,7 @@ pub(super) async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Stopped)
 }
 
-const LAST_CRL: &str = "issuing.crl";
+/// The kind of file that holds an issuing CA's last list.
+const LIST: &str = "crl";
 /// How far back a certificate begins.
 const BACKDATE: time::Duration = time::Duration::minutes(5);

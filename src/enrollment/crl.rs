@@ -1,4 +1,4 @@
-//! The lists of what was taken back: the issuing CA's, signed anew with each revocation and every six hours, and the
+//! The lists of what was taken back: one of each issuing CA, signed anew with each revocation and every six hours, and the
 //! root's, which is empty and signed twice a year.
 //!
 //! The house itself does not depend on them, it asks its ledger; they are for everybody else.
@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use chancery_ca as ca;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::Failure;
 use super::authority::{Authority, aside};
+use super::issuers::{Issuer, Issuers};
 use super::status::Index;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -28,12 +30,12 @@ pub(crate) struct CrlInfo {
     pub(crate) count: usize,
 }
 
-/// Both lists, as they are now.
+/// All lists, as they are now.
 pub(super) struct Lists {
     store: Store,
     authority: Arc<Authority>,
     revoked: Arc<Index>,
-    current: ArcSwap<Published>,
+    current: ArcSwap<Signed>,
     root: ArcSwapOption<Vec<u8>>,
     /// One list is signed at a time, so that the number on show never goes back.
     publishing: Mutex<()>,
@@ -43,11 +45,31 @@ pub(super) struct Lists {
     told: AtomicU64,
 }
 
-struct Published {
-    der: Arc<Vec<u8>>,
-    info: CrlInfo,
+/// What was signed together, under one number.
+struct Signed {
+    /// The current issuing CA's.
+    first: Published,
+    former: Vec<Published>,
     /// Every change up to this one is in it.
     covers: u64,
+}
+
+#[derive(Clone)]
+struct Published {
+    /// The issuing CA's key identifier.
+    issuer: String,
+    der: Arc<Vec<u8>>,
+    info: CrlInfo,
+}
+
+impl Signed {
+    fn all(&self) -> impl Iterator<Item = &Published> {
+        std::iter::once(&self.first).chain(&self.former)
+    }
+
+    fn of(&self, issuer: &str) -> Option<&Published> {
+        self.all().find(|one| one.issuer == issuer)
+    }
 }
 
 impl Lists {
@@ -60,12 +82,13 @@ impl Lists {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let root = authority.root_crl()?.map(Arc::new);
-        let (first, changes) = match publish(&store, &authority, &revoked, 0, now).await {
-            Ok(signed) => (signed, 0),
+        let issuers = authority.issuers();
+        let first = match publish(&store, &authority, &revoked, &issuers, None, 1, now).await {
+            Ok(signed) => signed,
             Err(error) => {
-                let Some(last) = last(&authority)? else { return Err(error) };
+                let Some(last) = last(&authority, &issuers)? else { return Err(error) };
                 tracing::error!(%error, "no CRL could be signed; the last one is shown until one can");
-                (last, 1)
+                last
             }
         };
         let current = ArcSwap::from_pointee(first);
@@ -76,7 +99,7 @@ impl Lists {
             current,
             root: ArcSwapOption::new(root),
             publishing: Mutex::default(),
-            changes: AtomicU64::new(changes),
+            changes: AtomicU64::new(1),
             told: AtomicU64::new(0),
         };
         lists.renew_root_if_due(now).await;
@@ -91,41 +114,57 @@ impl Lists {
         if self.current.load().covers >= mine {
             return Ok(());
         }
-        self.renew(now).await
+        self.renew(&self.authority.issuers(), now).await
+    }
+
+    /// Puts another issuing CA in force, once its list is on show: whoever has its first certificate finds the list.
+    /// Should none be signed, it is tried again.
+    pub(super) async fn welcome(&self, new: Arc<Issuer>, now: Timestamp) -> Result<(), Failure> {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        let _one = self.publishing.lock().await;
+        let signed = self.renew(&self.authority.issuers().with(new.clone()), now).await;
+        self.authority.install(new);
+        signed
     }
 
     /// Signs what has become old.
     pub(super) async fn renew_if_due(&self, now: Timestamp) -> Result<(), Failure> {
         let _one = self.publishing.lock().await;
         let (signed, fresh) =
-            (self.current.load().info.this_update, self.current.load().covers >= self.changes());
+            (self.current.load().first.info.this_update, self.current.load().covers >= self.changes());
         // A list from the future is what a clock leaves behind that was wrong and has been set right.
         if fresh && signed <= now && now.since(signed) < EVERY {
             return Ok(());
         }
         self.renew_root_if_due(now).await;
-        self.renew(now).await
+        self.renew(&self.authority.issuers(), now).await
     }
 
-    /// The issuing CA's list in DER.
+    /// The current issuing CA's list in DER.
     pub(super) fn der(&self) -> Arc<Vec<u8>> {
-        self.current.load().der.clone()
+        self.current.load().first.der.clone()
     }
 
-    /// The list, once for each that was signed.
-    pub(super) fn untold(&self) -> Option<Arc<Vec<u8>>> {
+    /// The list of one issuing CA, by its key identifier.
+    pub(super) fn of(&self, issuer: &str) -> Option<Arc<Vec<u8>>> {
+        self.current.load().of(issuer).map(|one| one.der.clone())
+    }
+
+    /// The lists, once for each time that they were signed.
+    pub(super) fn untold(&self) -> Option<Vec<Arc<Vec<u8>>>> {
         let current = self.current.load();
-        (self.told.swap(current.info.number, Ordering::AcqRel) != current.info.number)
-            .then(|| current.der.clone())
+        let number = current.first.info.number;
+        (self.told.swap(number, Ordering::AcqRel) != number)
+            .then(|| current.all().map(|one| one.der.clone()).collect())
     }
 
     pub(super) fn info(&self) -> CrlInfo {
-        self.current.load().info
+        self.current.load().first.info
     }
 
     /// Shows a list of the root that was brought in, unless it is older than the one on show.
     pub(super) fn adopt_root(&self, pem: &str) -> Result<CrlInfo, Failure> {
-        let der = of_root(pem, self.authority.public().root())?;
+        let der = of_root(pem, self.authority.current().root())?;
         let known = self.root.load_full().and_then(|known| info(&known));
         let new = info(&der).filter(|new| known.is_none_or(|known| known.number < new.number));
         let new = new.ok_or(Failure::OldList)?;
@@ -139,9 +178,10 @@ impl Lists {
         self.root.load_full()
     }
 
-    async fn renew(&self, now: Timestamp) -> Result<(), Failure> {
-        let covers = self.changes();
-        let signed = publish(&self.store, &self.authority, &self.revoked, covers, now).await?;
+    async fn renew(&self, issuers: &Issuers, now: Timestamp) -> Result<(), Failure> {
+        let (covers, known) = (self.changes(), self.current.load_full());
+        let Self { store, authority, revoked, .. } = self;
+        let signed = publish(store, authority, revoked, issuers, Some(&known), covers, now).await?;
         self.current.store(Arc::new(signed));
         Ok(())
     }
@@ -165,33 +205,64 @@ impl Lists {
     }
 }
 
-/// Takes the next number, then reads what belongs on the list and signs it. One list is made at a time, so that one
-/// with a higher number was read later.
+/// Takes the next number, then reads what belongs on the lists and signs them. It is done by one at a time, so that what
+/// has a higher number was read later. Should a former issuing CA not be able to sign, its list of before stays on show,
+/// and all of it is done again soon.
 async fn publish(
     store: &Store,
     authority: &Authority,
     revoked: &Arc<Index>,
+    issuers: &Issuers,
+    known: Option<&Signed>,
     covers: u64,
     now: Timestamp,
-) -> Result<Published, Failure> {
+) -> Result<Signed, Failure> {
     let take = move |tx: &mut crate::store::Tx| -> Result<_, StoreError> {
         let number = tx.mark(NUMBER)?.unwrap_or(0) + 1;
         tx.set_mark(NUMBER, number).map(|()| number)
     };
     let number = u64::try_from(store.write(take).await?).unwrap_or(1);
-    // A serial stays on at least one list that is signed after the certificate's end (RFC 5280 §3.3).
-    let (revoked, since) = (revoked.clone(), now.before(LIFE));
-    let lines = aside(move || revoked.list(since)).await??;
-    let info = CrlInfo { number, this_update: now, next_update: now.after(LIFE), count: lines.len() };
-    let der = authority.sign_crl(lines, number, now, info.next_update).await?;
-    Ok(Published { der: Arc::new(der), info, covers })
+    let sign = async |issuer: &Issuer| sign(authority, issuer, revoked, number, now).await;
+    let first = sign(issuers.current()).await?;
+    let (mut former, mut covers) = (Vec::new(), covers);
+    for issuer in issuers.former() {
+        match sign(issuer).await {
+            Ok(signed) => former.push(signed),
+            Err(error) => {
+                tracing::error!(issuer = issuer.issuer_name(), %error, "a former issuing CA could not sign its list");
+                former.extend(known.and_then(|known| known.of(issuer.key_id())).cloned());
+                covers = 0;
+            }
+        }
+    }
+    Ok(Signed { first, former, covers })
 }
 
-/// The list that was signed last, where it is kept.
-fn last(authority: &Authority) -> Result<Option<Published>, Failure> {
-    let Some(der) = authority.last_crl()? else { return Ok(None) };
-    let Some(info) = info(&der) else { return Ok(None) };
-    Ok(Some(Published { der: Arc::new(der), info, covers: 0 }))
+async fn sign(
+    authority: &Authority,
+    issuer: &Issuer,
+    revoked: &Arc<Index>,
+    number: u64,
+    now: Timestamp,
+) -> Result<Published, Failure> {
+    // A serial stays on at least one list that is signed after the certificate's end (RFC 5280 §3.3).
+    let (revoked, signer, since) = (revoked.clone(), issuer.number, now.before(LIFE));
+    let lines = aside(move || revoked.list(signer, since)).await??;
+    let info = CrlInfo { number, this_update: now, next_update: now.after(LIFE), count: lines.len() };
+    let der = authority.sign_crl(issuer, lines, number, now, info.next_update).await?;
+    Ok(Published { issuer: issuer.key_id().to_owned(), der: Arc::new(der), info })
+}
+
+/// The lists that were signed last, where they are kept.
+fn last(authority: &Authority, issuers: &Issuers) -> Result<Option<Signed>, Failure> {
+    let kept = |issuer: &Issuer| -> Result<Option<Published>, Failure> {
+        let der = authority.last_crl(issuer)?;
+        let found = der.and_then(|der| info(&der).map(|info| (Arc::new(der), info)));
+        Ok(found.map(|(der, info)| Published { issuer: issuer.key_id().to_owned(), der, info }))
+    };
+    let Some(first) = kept(issuers.current())? else { return Ok(None) };
+    let former = issuers.former().iter().filter_map(|issuer| kept(issuer).transpose());
+    Ok(Some(Signed { first, former: former.collect::<Result<_, _>>()?, covers: 0 }))
 }
 
 /// The number of the root's next list, if it is time for one.

@@ -8,12 +8,15 @@ mod ceremony;
 mod chest;
 mod founding;
 
+use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chancery_ca as ca;
 
 use super::authority::{Order, aside};
+use super::issuers::{self, Issuer, Issuers};
 use super::{Config, Failure, Place, safe};
 use crate::time::Timestamp;
 pub(crate) use ceremony::{Ceremony, RootKey, Step};
@@ -23,26 +26,41 @@ pub(crate) use founding::{Founded, Founding};
 
 /// The opened keys.
 pub(super) struct Keys {
-    ca: Arc<ca::Authority>,
-    chest: Arc<Chest>,
+    /// Every issuing CA that signs anything, by its key identifier.
+    signing: RwLock<HashMap<String, Arc<ca::Authority>>>,
+    bench: Arc<Bench>,
+}
+
+/// What keys are made and opened with.
+struct Bench {
+    chest: Chest,
     folder: PathBuf,
+    urls: ca::Urls,
+    kind: ca::KeyKind,
+}
+
+/// What came of the wish for another issuing CA.
+pub(super) enum Rolled {
+    /// It can sign, and will as soon as it is made the current one.
+    Made(Arc<Issuer>),
+    /// The root is elsewhere, and is to answer the request in this file.
+    Asked(PathBuf),
 }
 
 impl Keys {
-    /// Opens the issuing CA's key.
-    pub(super) fn open(cfg: &Config, place: Place<'_>) -> Result<Self, Failure> {
-        let Place { state, http_base, credentials } = place;
-        let folder = folder(state);
-        if !folder.exists() {
-            return Err(Failure::NotFounded(folder));
+    /// Opens the keys of these issuing CAs.
+    pub(super) fn open(cfg: &Config, place: Place<'_>, issuers: &Issuers) -> Result<Self, Failure> {
+        let folder = folder(place.state);
+        let chest = Chest::at(&folder, cfg, place.credentials)?;
+        let bench = Bench { chest, folder, urls: urls(place.http_base), kind: cfg.curve.into() };
+        let mut signing = HashMap::new();
+        for issuer in issuers.all() {
+            let key = bench.chest.open(&issuers::name(ISSUING, issuer.number))?;
+            let unusable = |why| Failure::Unusable { path: bench.folder.clone(), why };
+            let ca = bench.authority(&issuer.chain_pem(), key).map_err(unusable)?;
+            signing.insert(issuer.key_id().to_owned(), Arc::new(ca));
         }
-        let chest = Arc::new(Chest::at(&folder, cfg, credentials)?);
-        let key = chest.open(ISSUING)?;
-        let (issuing, root) =
-            (safe::text(&folder.join(ISSUING_CERTIFICATE))?, safe::text(&folder.join(ROOT_CERTIFICATE))?);
-        let ca = ca::Authority::open(&issuing, key, &root, urls(http_base))
-            .map_err(|why| Failure::Unusable { path: folder.clone(), why })?;
-        Ok(Self { ca: Arc::new(ca), chest, folder })
+        Ok(Self { signing: RwLock::new(signing), bench: Arc::new(bench) })
     }
 
     /// Signs a certificate whose serial is in the ledger.
@@ -52,25 +70,65 @@ impl Keys {
         serial: ca::Serial,
         now: Timestamp,
     ) -> Result<ca::Issued, Failure> {
-        let ca = self.ca.clone();
+        let ca = self.of(&order.issuer)?;
+        let at_hand = ca.is_at_hand();
         let sign = move || {
             ca.issue(&order.key, &order.subject, order.profile, Some(order.validity), serial, now.to_offset())
         };
-        let signed = if self.ca.is_at_hand() { sign() } else { aside(sign).await? };
-        signed.map_err(|why| self.chest.explain(why))
+        let signed = if at_hand { sign() } else { aside(sign).await? };
+        signed.map_err(|why| self.bench.chest.explain(why))
     }
 
-    /// Signs the list of what was taken back.
+    /// Signs an issuing CA's list of what was taken back.
     pub(super) async fn sign_crl(
         &self,
+        issuer: &Issuer,
         revoked: Vec<ca::Revoked>,
         number: u64,
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<Vec<u8>, Failure> {
-        let ca = self.ca.clone();
+        let ca = self.of(issuer)?;
         let sign = move || ca.crl(&revoked, number, now.to_offset(), next_update.to_offset());
-        aside(sign).await?.map_err(|why| self.chest.explain(why))
+        aside(sign).await?.map_err(|why| self.bench.chest.explain(why))
+    }
+
+    /// Makes the issuing CA that is to follow this one: a new key, and its certificate where the root's key is here.
+    /// Otherwise there is a request, the same each time until it is answered.
+    pub(super) async fn roll(&self, from: &Arc<Issuer>, now: Timestamp) -> Result<Rolled, Failure> {
+        let (bench, from) = (self.bench.clone(), from.clone());
+        match aside(move || bench.follow(&from, now)).await?? {
+            Followed::Certified(number, ca) => Ok(Rolled::Made(self.take(number, ca))),
+            Followed::Asked(request) => Ok(Rolled::Asked(request)),
+        }
+    }
+
+    /// Takes the certificate with which a root elsewhere has answered.
+    pub(super) async fn adopt(&self, from: &Arc<Issuer>, pem: String) -> Result<Arc<Issuer>, Failure> {
+        let (bench, number) = (self.bench.clone(), from.number + 1);
+        Ok(self.take(number, aside(move || bench.answered(number, &pem)).await??))
+    }
+
+    /// Throws away what is left of an issuing CA whose last certificate has ended. A key in a token stays there.
+    pub(super) fn retire(&self, issuer: &Issuer) -> Result<(), Failure> {
+        self.signing.write().unwrap_or_else(PoisonError::into_inner).remove(issuer.key_id());
+        // The certificate first: without it, the rest is nothing that counts.
+        for kind in ["pem", "key", "csr"] {
+            safe::remove(&self.bench.folder.join(issuers::file(issuer.number, kind)))?;
+        }
+        Ok(())
+    }
+
+    fn of(&self, issuer: &Issuer) -> Result<Arc<ca::Authority>, Failure> {
+        let signing = self.signing.read().unwrap_or_else(PoisonError::into_inner);
+        signing.get(issuer.key_id()).cloned().ok_or_else(|| Failure::Retired(issuer.issuer_name().to_owned()))
+    }
+
+    fn take(&self, number: u32, ca: Arc<ca::Authority>) -> Arc<Issuer> {
+        let issuer = Issuer::new(number, ca.as_ref().deref().clone());
+        let mut signing = self.signing.write().unwrap_or_else(PoisonError::into_inner);
+        signing.insert(issuer.key_id().to_owned(), ca);
+        issuer
     }
 
     /// Signs and keeps a new, empty list of the root, whose key is opened for this alone; `None` when that key was
@@ -81,14 +139,11 @@ impl Keys {
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let (chest, folder) = (self.chest.clone(), self.folder.clone());
+        let bench = self.bench.clone();
         let renew = move || -> Result<Option<Vec<u8>>, Failure> {
-            if !chest.holds(ROOT) {
-                return Ok(None);
-            }
-            let root = ca::Root::open(&safe::text(&folder.join(ROOT_CERTIFICATE))?, chest.open(ROOT)?)?;
+            let Some(root) = bench.root()? else { return Ok(None) };
             let crl = root.crl(number, now.to_offset(), next_update.to_offset())?;
-            safe::put(&folder.join(ROOT_CRL), &crl)?;
+            safe::put(&bench.folder.join(ROOT_CRL), &crl)?;
             Ok(Some(crl))
         };
         aside(renew).await?
@@ -96,12 +151,60 @@ impl Keys {
 
     /// The root's list as it was last signed.
     pub(super) fn root_crl(&self) -> Result<Option<Vec<u8>>, Failure> {
-        safe::get(&self.folder.join(ROOT_CRL))
+        safe::get(&self.bench.folder.join(ROOT_CRL))
+    }
+}
+
+enum Followed {
+    Certified(u32, Arc<ca::Authority>),
+    Asked(PathBuf),
+}
+
+impl Bench {
+    fn follow(&self, from: &Issuer, now: Timestamp) -> Result<Followed, Failure> {
+        let number = from.number + 1;
+        let request = self.folder.join(issuers::file(number, "csr"));
+        if request.exists() {
+            return Ok(Followed::Asked(request));
+        }
+        let key = self.chest.make(&issuers::name(ISSUING, number), self.kind)?;
+        let Some(root) = self.root()? else {
+            let asked = ca::Organization::of(from.issuing())?.request(&key)?;
+            safe::put(&request, asked.as_bytes())?;
+            return Ok(Followed::Asked(request));
+        };
+        let issuing = root.certify(&key.public_key()?, number, &self.urls, now.to_offset())?;
+        self.keep(number, &issuing.to_pem(), key).map(|ca| Followed::Certified(number, ca))
     }
 
-    /// The certificates.
-    pub(super) fn chain(&self) -> &ca::Chain {
-        &self.ca
+    fn answered(&self, number: u32, pem: &str) -> Result<Arc<ca::Authority>, Failure> {
+        let request = self.folder.join(issuers::file(number, "csr"));
+        if !request.exists() {
+            return Err(Failure::NotAsked(request));
+        }
+        self.keep(number, pem, self.chest.open(&issuers::name(ISSUING, number))?)
+    }
+
+    /// From here on it counts, also after a restart.
+    fn keep(&self, number: u32, pem: &str, key: ca::AuthorityKey) -> Result<Arc<ca::Authority>, Failure> {
+        let ca = self.authority(pem, key).map_err(Failure::Brought)?;
+        safe::put(&self.folder.join(issuers::file(number, "pem")), pem.as_bytes())?;
+        Ok(Arc::new(ca))
+    }
+
+    fn authority(&self, pem: &str, key: ca::AuthorityKey) -> Result<ca::Authority, ca::Failure> {
+        let root = safe::text(&self.folder.join(ROOT_CERTIFICATE));
+        let root = root.map_err(|_| ca::Failure::Authority("the root's certificate cannot be read"))?;
+        ca::Authority::open(pem, key, &root, self.urls.clone())
+    }
+
+    /// The root, if its key was not taken out of the house, as it should be.
+    fn root(&self) -> Result<Option<ca::Root>, Failure> {
+        if !self.chest.holds(ROOT) {
+            return Ok(None);
+        }
+        let certificate = safe::text(&self.folder.join(ROOT_CERTIFICATE))?;
+        Ok(Some(ca::Root::open(&certificate, self.chest.open(ROOT)?)?))
     }
 }
 
@@ -126,7 +229,7 @@ pub(super) fn issuing_key(folder: &Path) -> PathBuf {
 
 pub(super) const ROOT_CERTIFICATE: &str = "root.pem";
 pub(super) const ROOT_CRL: &str = "root.crl";
-pub(super) const ISSUING_CERTIFICATE: &str = "issuing.pem";
+const ISSUING_CERTIFICATE: &str = "issuing.pem";
 /// What the keys are called.
 const ROOT: &str = "root";
-const ISSUING: &str = "issuing";
+pub(super) const ISSUING: &str = "issuing";

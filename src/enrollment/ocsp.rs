@@ -8,21 +8,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use ca::{OcspRefusal, OcspRequest, OcspStatus};
 use chancery_ca as ca;
 use tokio::sync::Mutex;
 
+use super::issuers::{self, Issuer};
 use super::own::Own;
 use super::{Enrollment, Failure};
 use crate::store::CertificateState;
 use crate::time::Timestamp;
 
-/// The responder of the moment, and what it signed.
+/// The responders of the moment, and what they signed.
 #[derive(Default)]
 pub(super) struct Desk {
-    responder: ArcSwapOption<ca::Responder>,
+    /// By the number of the issuing CA that each answers for.
+    responders: RwLock<HashMap<u32, Arc<ca::Responder>>>,
     /// One signer is made at a time.
     making: Mutex<()>,
     kept: RwLock<HashMap<ca::CertId, Kept>>,
@@ -46,6 +47,14 @@ impl Desk {
     pub(super) fn forget(&self, serials: &[String]) {
         let gone = |id: &ca::CertId| id.serial().is_some_and(|serial| serials.contains(&serial.to_string()));
         self.kept.write().unwrap_or_else(PoisonError::into_inner).retain(|id, _| !gone(id));
+    }
+
+    fn responder(&self, issuer: &Issuer) -> Option<Arc<ca::Responder>> {
+        self.responders.read().unwrap_or_else(PoisonError::into_inner).get(&issuer.number).cloned()
+    }
+
+    fn seat(&self, issuer: &Issuer, responder: Arc<ca::Responder>) {
+        self.responders.write().unwrap_or_else(PoisonError::into_inner).insert(issuer.number, responder);
     }
 
     fn kept(&self, id: &ca::CertId, now: Timestamp) -> Option<Answer> {
@@ -79,7 +88,9 @@ impl Enrollment {
     /// What is shown beside a certificate, so that nobody needs to ask.
     pub(super) async fn staple(&self, shown: &ca::Certificate, now: Timestamp) -> Result<Vec<u8>, Failure> {
         let serial = shown.serial.ok_or_else(|| Failure::Ledger(shown.serial_hex.clone()))?;
-        let id = ca::CertId::of(self.authority.public().issuing(), serial)?;
+        let issuers = self.authority.issuers();
+        let issuer = issuers.of(shown).unwrap_or(issuers.current());
+        let id = ca::CertId::of(issuer.issuing(), serial)?;
         Ok(self.sign_ocsp(&[id], None, now).await?.der.to_vec())
     }
 
@@ -89,7 +100,7 @@ impl Enrollment {
         nonce: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<Answer, Failure> {
-        let responder = self.responder(now).await?;
+        let responder = self.responder_for(ids, now).await?;
         let mut known = Vec::with_capacity(ids.len());
         for id in ids {
             let status =
@@ -140,21 +151,41 @@ impl Enrollment {
         })
     }
 
-    /// The responder, with a signer that has at least a third of its life left.
-    pub(super) async fn responder(&self, now: Timestamp) -> Result<Arc<ca::Responder>, Failure> {
+    /// Who answers a request: whoever answers for the issuing CA of the first certificate that is one of ours. An answer
+    /// has one signer, and each issuing CA lends that right for itself (RFC 6960 §4.2.2.2); about the others, and what is
+    /// nobody's, it says that they are unknown.
+    async fn responder_for(&self, ids: &[ca::CertId], now: Timestamp) -> Result<Arc<ca::Responder>, Failure> {
+        let issuers = self.authority.issuers();
+        for id in ids {
+            for issuer in issuers.all() {
+                if id.is_of(issuer.issuing())? {
+                    return self.responder(issuer, now).await;
+                }
+            }
+        }
+        self.responder(issuers.current(), now).await
+    }
+
+    /// The responder of an issuing CA, with a signer that has at least a third of its life left.
+    pub(super) async fn responder(
+        &self,
+        issuer: &Arc<Issuer>,
+        now: Timestamp,
+    ) -> Result<Arc<ca::Responder>, Failure> {
         let subject = ca::Subject { common_name: SIGNER.into(), ..ca::Subject::default() };
-        let serves = |one: &Arc<ca::Responder>| self.still_serves(one.signer(), &subject, now);
-        if let Some(responder) = self.desk.responder.load_full().filter(serves) {
+        let serves = |one: &Arc<ca::Responder>| self.still_serves(one.signer(), &subject, issuer, now);
+        if let Some(responder) = self.desk.responder(issuer).filter(serves) {
             return Ok(responder);
         }
         let _one = self.desk.making.lock().await;
-        if let Some(responder) = self.desk.responder.load_full().filter(serves) {
+        if let Some(responder) = self.desk.responder(issuer).filter(serves) {
             return Ok(responder);
         }
+        let name = issuers::name("ocsp", issuer.number);
         let Own { certificate, key } =
-            self.own("ocsp", ca::Profile::OcspSigner, subject.clone(), now).await?;
-        let responder = Arc::new(ca::Responder::open(self.authority.public().issuing(), certificate, key)?);
-        self.desk.responder.store(Some(responder.clone()));
+            self.own(&name, ca::Profile::OcspSigner, subject.clone(), issuer, now).await?;
+        let responder = Arc::new(ca::Responder::open(issuer.issuing(), certificate, key)?);
+        self.desk.seat(issuer, responder.clone());
         Ok(responder)
     }
 }

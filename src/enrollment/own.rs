@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use chancery_ca as ca;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::authority::Order;
+use super::issuers::Issuer;
 use super::{Certify, Enrollment, Failure, Ground, Refused, grant, safe};
 use crate::principal::Principal;
 use crate::time::Timestamp;
@@ -42,7 +44,8 @@ impl Enrollment {
         if subject.common_name.is_empty() {
             return Err(Failure::OwnNames(names.to_vec()));
         }
-        let Own { certificate, key } = self.own("server", ca::Profile::Server, subject, now).await?;
+        let issuer = self.authority.current();
+        let Own { certificate, key } = self.own("server", ca::Profile::Server, subject, &issuer, now).await?;
         // Clients that find no staple ask for themselves, or not at all; nobody is shut out for it.
         let staple = self.staple(&certificate, now).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the doors have no OCSP answer to show");
@@ -50,32 +53,34 @@ impl Enrollment {
         });
         Ok(ServerCertificate {
             staple,
-            chain_der: vec![certificate.der().to_vec(), self.authority.public().issuing().der().to_vec()],
+            chain_der: vec![certificate.der().to_vec(), issuer.issuing().der().to_vec()],
             key_pkcs8_der: key.to_pkcs8_der(),
             not_after: certificate.not_after.into(),
         })
     }
 
     /// The house's certificate of this name: the one it has or, when that one is for other names, has less than a third
-    /// of its life left, was revoked or is another authority's, a new one with a new key.
+    /// of its life left, was revoked or is another issuing CA's, a new one with a new key.
     pub(super) async fn own(
         &self,
-        name: &'static str,
+        name: &str,
         profile: ca::Profile,
         subject: ca::Subject,
+        issuer: &Arc<Issuer>,
         now: Timestamp,
     ) -> Result<Own, Failure> {
         match kept(&self.state, name)? {
-            Some(own) if self.still_serves(&own.certificate, &subject, now) => Ok(own),
-            _ => self.renew_own(name, profile, subject, now).await,
+            Some(own) if self.still_serves(&own.certificate, &subject, issuer, now) => Ok(own),
+            _ => self.renew_own(name, profile, subject, issuer, now).await,
         }
     }
 
     async fn renew_own(
         &self,
-        name: &'static str,
+        name: &str,
         profile: ca::Profile,
         subject: ca::Subject,
+        issuer: &Arc<Issuer>,
         now: Timestamp,
     ) -> Result<Own, Failure> {
         let key = ca::KeyPair::generate(ca::KeyKind::P256)?;
@@ -85,7 +90,13 @@ impl Enrollment {
             deed: "certificate.enroll",
             account: None,
             name: subject.common_name.clone(),
-            order: Order { key: key.public_key()?, subject, profile, validity: self.cfg.validity(profile) },
+            order: Order {
+                key: key.public_key()?,
+                subject,
+                profile,
+                validity: self.cfg.validity(profile),
+                issuer: issuer.clone(),
+            },
             facts: json!({ "names": names }),
             ground: Ground::Standing,
         };
@@ -98,7 +109,7 @@ impl Enrollment {
         let certificate = ca::Certificate::parse(&issued.der)?;
         // A crash between the two files leaves a pair that does not fit, which counts as none at the next start.
         safe::put(&self.state.join(format!("{name}.key")), key.to_pkcs8_pem().as_bytes())?;
-        let chain = format!("{}{}", issued.pem, self.chain_pem());
+        let chain = format!("{}{}", issued.pem, issuer.chain_pem());
         safe::put(&self.state.join(format!("{name}.pem")), chain.as_bytes())?;
         tracing::info!(name, certificate.serial = %issued.serial, "the house has a new certificate of its own");
         Ok(Own { certificate, key })
@@ -108,19 +119,20 @@ impl Enrollment {
         &self,
         certificate: &ca::Certificate,
         wanted: &ca::Subject,
+        issuer: &Issuer,
         now: Timestamp,
     ) -> bool {
         let (from, until) = (Timestamp::from(certificate.not_before), Timestamp::from(certificate.not_after));
         let fresh = from <= now && until.since(now) >= until.since(from) / 3;
         fresh
-            && certificate.issuer_key_id.as_deref() == Some(self.issuer_id())
+            && certificate.issuer_key_id.as_deref() == Some(issuer.key_id())
             && !self.is_revoked(&certificate.serial_hex)
             && same_names(certificate, wanted)
     }
 }
 
 /// The pair on disk, if there is one that fits together.
-fn kept(state: &Path, name: &'static str) -> Result<Option<Own>, Failure> {
+fn kept(state: &Path, name: &str) -> Result<Option<Own>, Failure> {
     let file = |kind: &str| safe::get(&state.join(format!("{name}.{kind}")));
     let (Some(certificate), Some(key)) = (file("pem")?, file("key")?) else { return Ok(None) };
     let (certificate, key) = (String::from_utf8_lossy(&certificate), Zeroizing::new(key));

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use chancery_ca as ca;
-use serde_json::json;
 
-use super::{CrlInfo, Enrollment, Refused};
-use crate::audit::Deed;
-use crate::principal::Principal;
+use super::{CrlInfo, Enrollment};
 use crate::time::Timestamp;
 
 impl Enrollment {
@@ -23,9 +20,12 @@ impl Enrollment {
 
     /// Tells whoever subscribes to `$pki/ca` and `$pki/crl`, in PEM, what has changed.
     pub(super) fn tell(&self, now: Timestamp) {
-        self.chat.proclaim("$pki/ca", format!("{}{}", self.chain_pem(), self.root_pem()).into(), now);
-        if let Some(list) = self.lists.untold() {
-            self.chat.proclaim("$pki/crl", ca::crl_to_pem(&list).into(), now);
+        let issuers = self.authority.issuers();
+        let issuing: String = issuers.all().map(|one| one.chain_pem()).collect();
+        self.chat.proclaim("$pki/ca", (issuing + &self.root_pem()).into(), now);
+        if let Some(lists) = self.lists.untold() {
+            let lists: String = lists.iter().map(|list| ca::crl_to_pem(list)).collect();
+            self.chat.proclaim("$pki/crl", lists.into(), now);
         }
     }
 
@@ -37,60 +37,55 @@ impl Enrollment {
         self.tell(now);
     }
 
-    /// Takes over what a root that is elsewhere has signed: its next list.
-    pub(crate) async fn adopt(&self, who: &Principal, pem: &str, now: Timestamp) -> Result<CrlInfo, Refused> {
-        let adopted = self.lists.adopt_root(pem).map_err(Refused::from);
-        let info = self.audited(who, "ca.adopt", "root", adopted, now).await?;
-        let entry = Deed::new(who, "ca.adopt", "root")
-            .with(json!({ "list": info.number, "next_update": info.next_update }));
-        self.store.write(move |tx| tx.remember(entry, now)).await?;
-        Ok(info)
-    }
-
-    /// The list at `/crl/{issuer}.crl`: of the issuing CA or of the root.
+    /// The list at `/crl/{issuer}.crl`: of an issuing CA or of the root.
     pub(crate) fn crl_of(&self, issuer: &str) -> Option<Arc<Vec<u8>>> {
-        match issuer {
-            own if own == self.issuer_id() => Some(self.lists.der()),
-            root if Some(root) == self.authority.public().root().key_id.as_deref() => self.lists.root_der(),
-            _ => None,
+        match self.authority.current().root().key_id.as_deref() == Some(issuer) {
+            true => self.lists.root_der(),
+            false => self.lists.of(issuer),
         }
     }
 
-    /// The certificate at `/ca/{issuer}.cer`, in DER: of the issuing CA or of the root.
+    /// The certificate at `/ca/{issuer}.cer`, in DER: of an issuing CA or of the root.
     pub(crate) fn certificate_of(&self, issuer: &str) -> Option<Vec<u8>> {
-        let ours = self.authority.public();
-        let all = [ours.issuing(), ours.root()];
-        all.into_iter().find(|one| one.key_id.as_deref() == Some(issuer)).map(|one| one.der().to_vec())
+        let issuers = self.authority.issuers();
+        let root = issuers.current().root();
+        match root.key_id.as_deref() == Some(issuer) {
+            true => Some(root.der().to_vec()),
+            false => issuers.by_key_id(issuer).map(|one| one.issuing().der().to_vec()),
+        }
     }
 
-    /// The issuing CA's key identifier, lower-case hex: the `{issuer}` of URLs.
-    pub(crate) fn issuer_id(&self) -> &str {
-        self.authority.public().key_id()
+    /// The current issuing CA's key identifier, lower-case hex: the `{issuer}` of URLs.
+    pub(crate) fn issuer_id(&self) -> String {
+        self.authority.current().key_id().to_owned()
     }
 
-    /// The issuing CA's certificate in PEM.
+    /// The current issuing CA's certificate in PEM.
     pub(crate) fn chain_pem(&self) -> String {
-        self.authority.public().chain_pem()
+        self.authority.current().chain_pem()
     }
 
     /// The root certificate in PEM: what clients trust.
     pub(crate) fn root_pem(&self) -> String {
-        self.authority.public().root_pem()
+        self.authority.current().root_pem()
     }
 
-    /// The certificates from the issuing CA to the root, in DER.
-    pub(crate) fn chain_der(&self) -> Vec<Vec<u8>> {
-        self.authority.public().chain_der().into_iter().map(<[u8]>::to_vec).collect()
+    /// Every certificate by which somebody's may be verified, in DER: of the issuing CAs, the current one first, and of
+    /// the root.
+    pub(crate) fn authorities_der(&self) -> Vec<Vec<u8>> {
+        let issuers = self.authority.issuers();
+        let issuing = issuers.all().map(|one| one.issuing());
+        issuing.chain([issuers.current().root()]).map(|one| one.der().to_vec()).collect()
     }
 
-    /// The issuing CA's name.
+    /// The current issuing CA's name.
     pub(crate) fn issuer_name(&self) -> String {
-        self.authority.public().issuer_name().to_owned()
+        self.authority.current().issuer_name().to_owned()
     }
 
-    /// The last moment of the issuing CA.
+    /// The last moment of the current issuing CA.
     pub(crate) fn not_after(&self) -> Timestamp {
-        self.authority.public().issuing().not_after.into()
+        self.authority.current().issuing().not_after.into()
     }
 }
 

@@ -77,7 +77,18 @@ pub(crate) enum Failure {
          that folder to begin anew"
     )]
     Asked(PathBuf),
-    #[error("there is no request {0} that could be answered: make one with --root ROOT.PEM")]
+    #[error("the issuing CA could not be rolled over: {0}")]
+    Roll(String),
+    #[error("the issuing CA {0} was retired with the last of its certificates")]
+    Retired(String),
+    #[error(
+        "there are as many issuing CAs as may be at a time: wait until the oldest has retired, with its last certificate or, at a \
+         signer, with its own end"
+    )]
+    ManyIssuers,
+    #[error(
+        "there is no request {0} that could be answered: `init --root` makes the first, `ca roll` the next"
+    )]
     NotAsked(PathBuf),
     #[error("the certificate that was brought in is no answer to this house's request: {0}")]
     Brought(ca::Failure),
@@ -140,13 +151,15 @@ impl Failure {
     /// Whether a rule forbade it, and nothing broke.
     pub(crate) fn is_refusal(&self) -> bool {
         use Failure::{
-            Asked, AtTheSigner, Brought, ForeignList, Founded, NotAsked, OldList, OtherRequest, Request,
+            Asked, AtTheSigner, Brought, ForeignList, Founded, ManyIssuers, NotAsked, OldList, OtherRequest,
+            Request,
         };
         matches!(
             self,
             Founded(_)
                 | Asked(_)
                 | NotAsked(_)
+                | ManyIssuers
                 | Brought(_)
                 | ForeignList
                 | OldList

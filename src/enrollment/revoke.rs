@@ -32,7 +32,7 @@ impl Enrollment {
 
         let actor = who.clone();
         let take_back = move |tx: &mut Tx| match take_back(tx, &actor, &line, reason, now)? {
-            true => Ok(vec![(line.serial, line.not_after)]),
+            true => Ok(vec![line]),
             false => Err(Refused::AlreadyRevoked(line.serial)),
         };
         let done = self.carry_out(take_back, reason, now).await;
@@ -52,11 +52,11 @@ impl Enrollment {
         self.audited(who, "certificate.revoke", &account.to_string(), outcome, now).await?;
 
         let actor = who.clone();
-        let take_all_back = move |tx: &mut Tx| -> Result<Vec<Taken>, Refused> {
+        let take_all_back = move |tx: &mut Tx| -> Result<Vec<Certificate>, Refused> {
             let mut gone = Vec::new();
             for line in tx.certificates(Some(account), i64::MAX)? {
                 if line.not_after > now && take_back(tx, &actor, &line, reason, now)? {
-                    gone.push((line.serial, line.not_after));
+                    gone.push(line);
                 }
             }
             Ok(gone)
@@ -68,7 +68,7 @@ impl Enrollment {
     /// between: sessions would go on whose certificate is gone.
     async fn carry_out<F>(&self, take_back: F, reason: ca::Reason, now: Timestamp) -> Result<usize, Refused>
     where
-        F: FnOnce(&mut Tx) -> Result<Vec<Taken>, Refused> + Send + 'static,
+        F: FnOnce(&mut Tx) -> Result<Vec<Certificate>, Refused> + Send + 'static,
     {
         let own = self.clone();
         let done = async move {
@@ -80,11 +80,11 @@ impl Enrollment {
 
     /// The ledger has committed. Handshakes first, so that nobody who is cut off comes back; then the sessions, whose
     /// end must not wait for a signature; then the list, for the others.
-    async fn cut_off(&self, taken: Vec<Taken>, reason: ca::Reason, now: Timestamp) -> usize {
+    async fn cut_off(&self, taken: Vec<Certificate>, reason: ca::Reason, now: Timestamp) -> usize {
         let gone =
-            |(serial, not_after): &Taken| (serial.clone(), Gone { at: now, reason, not_after: *not_after });
-        self.revoked.add(taken.iter().map(gone));
-        let serials: Vec<_> = taken.into_iter().map(|(serial, _)| serial).collect();
+            |line: &Certificate| Gone { issuer: line.issuer, at: now, reason, not_after: line.not_after };
+        self.revoked.add(taken.iter().map(|line| (line.serial.clone(), gone(line))));
+        let serials: Vec<_> = taken.into_iter().map(|line| line.serial).collect();
         self.desk.forget(&serials);
         let shown = |serial: &Option<String>| serial.as_ref().is_some_and(|serial| serials.contains(serial));
         let ended = self.broker.end(Reason::AdministrativeAction, |session| {
@@ -98,9 +98,6 @@ impl Enrollment {
         ended
     }
 }
-
-/// A serial that was taken back, and its last second of validity.
-type Taken = (String, Timestamp);
 
 /// `false` when it was revoked before.
 fn take_back(

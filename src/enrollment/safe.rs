@@ -46,6 +46,14 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write().map_err(|why| Failure::file(path, why))
 }
 
+/// Removes a file, if there is one.
+pub(super) fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(Failure::file(path, why)),
+        _ => sync_parent(path).map_err(|why| Failure::file(path, why)),
+    }
+}
+
 /// Reads a file; `None` when there is none.
 pub(super) fn get(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     match fs::read(path) {

@@ -14,18 +14,20 @@ mod tests;
 mod wire;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use chancery_ca as ca;
 use serde::{Deserialize, Serialize};
 
-pub(super) use client::Client;
+pub(super) use client::{Answered, Client};
 pub(crate) use config::Config;
 pub(crate) use service::accounts;
 pub(super) use wire::Hello;
 
 use super::authority::Order;
-use super::keys::{self, Founded, Founding, Keys};
+use super::issuers::{Issuer, Issuers};
+use super::keys::{self, Founded, Founding, Keys, Rolled};
 use super::{Failure, Place, crl};
 use crate::time::{self, Timestamp};
 use book::{Book, Line};
@@ -35,6 +37,9 @@ use wire::{Answer, Crl, Der, Issue, Request};
 /// The one that signs, on its side of the socket.
 pub(crate) struct Signer {
     keys: Keys,
+    issuers: ArcSwap<Issuers>,
+    /// One issuing CA is made at a time.
+    rolling: tokio::sync::Mutex<()>,
     base: String,
     judge: Mutex<Judge>,
     book: Book,
@@ -64,6 +69,10 @@ pub(crate) enum Refusal {
     Validity { profile: String, seconds: u64 },
     #[error("a list until {until} is good for too long")]
     List { until: Timestamp },
+    #[error("it has no issuing CA {key_id}")]
+    Issuer { key_id: String },
+    #[error("{why}")]
+    Roll { why: String },
 }
 
 /// Why the daemon has no answer of the signer, or not the one it wanted.
@@ -111,14 +120,22 @@ impl Signer {
 
     /// Opens key and book.
     pub(crate) fn open(authority: &super::Config, rules: &Config, place: Place<'_>) -> Result<Self, Failure> {
-        let keys = Keys::open(authority, place)?;
+        let issuers = Issuers::read(&keys::folder(place.state))?;
+        let keys = Keys::open(authority, place, &issuers)?;
         let mut judge = Judge::new(rules, authority);
         let book = Book::open(&place.state.join(BOOK), |line| {
             let serial: ca::Serial = line.serial.parse().map_err(|why: ca::Refusal| why.to_string())?;
             judge.remember(serial, line.at);
             Ok(())
         })?;
-        Ok(Self { keys, base: place.http_base.to_owned(), judge: Mutex::new(judge), book })
+        Ok(Self {
+            keys,
+            issuers: ArcSwap::from_pointee(issuers),
+            rolling: tokio::sync::Mutex::default(),
+            base: place.http_base.to_owned(),
+            judge: Mutex::new(judge),
+            book,
+        })
     }
 
     /// Does what is asked, or says why not; every no goes to the log.
@@ -127,6 +144,8 @@ impl Signer {
             Request::Hello { version } => self.hello(version, now).await,
             Request::Issue(asked) => self.issue(*asked, now).await,
             Request::Crl(asked) => self.list(asked, now).await,
+            Request::Roll { from, now: theirs } => self.roll(&from, theirs, now).await,
+            Request::Adopt { pem } => self.adopt(pem, now).await,
         };
         answer.unwrap_or_else(|no| match no {
             No::Refused(refusal) => refused(refusal),
@@ -141,7 +160,12 @@ impl Signer {
         if version != wire::VERSION {
             return Err(Refusal::Version { own: wire::VERSION }.into());
         }
-        let chain = self.keys.chain();
+        self.introduce(now).await
+    }
+
+    async fn introduce(&self, now: Timestamp) -> Result<Answer, No> {
+        let issuers = self.issuers.load_full();
+        let chain = issuers.current();
         Ok(Answer::Hello(Box::new(Hello {
             issuing: Der(chain.issuing().der().to_vec()),
             root: Der(chain.root().der().to_vec()),
@@ -150,14 +174,64 @@ impl Signer {
         })))
     }
 
+    /// Another issuing CA signs from now on, unless it does so already for one who asks twice.
+    async fn roll(&self, from: &str, theirs: Timestamp, now: Timestamp) -> Result<Answer, No> {
+        let _one = self.rolling.lock().await;
+        self.judge().same_time(theirs, now)?;
+        self.forget_ended(now)?;
+        let issuers = self.issuers.load_full();
+        if issuers.current().key_id() == from {
+            if issuers.are_full() {
+                return Err(Failure::ManyIssuers.into());
+            }
+            match self.keys.roll(issuers.current(), theirs).await? {
+                Rolled::Made(new) => self.install(&new),
+                Rolled::Asked(request) => return Ok(Answer::Asked(request)),
+            }
+        }
+        self.introduce(now).await
+    }
+
+    /// The certificate of an issuing CA that was asked for.
+    async fn adopt(&self, pem: String, now: Timestamp) -> Result<Answer, No> {
+        let _one = self.rolling.lock().await;
+        let new = self.keys.adopt(self.issuers.load().current(), pem).await?;
+        self.install(&new);
+        self.introduce(now).await
+    }
+
+    fn install(&self, new: &Arc<Issuer>) {
+        tracing::info!(issuer = new.issuer_name(), "another issuing CA signs from now on");
+        self.issuers.store(Arc::new(self.issuers.load().with(new.clone())));
+    }
+
+    /// Nothing that the daemon says makes the signer throw a key away, only the end of the CA whose key it is.
+    fn forget_ended(&self, now: Timestamp) -> Result<(), Failure> {
+        for former in self.issuers.load_full().former() {
+            if Timestamp::from(former.issuing().not_after) < now {
+                self.keys.retire(former)?;
+                self.issuers.store(Arc::new(self.issuers.load().without(former.number)));
+            }
+        }
+        Ok(())
+    }
+
+    fn issuer(&self, key_id: &str) -> Result<Arc<Issuer>, Refusal> {
+        let issuers = self.issuers.load();
+        let found = issuers.by_key_id(key_id).cloned();
+        found.ok_or_else(|| Refusal::Issuer { key_id: key_id.to_owned() })
+    }
+
     /// Judge, sign, enter in the book, and only then answer.
     async fn issue(&self, asked: Issue, now: Timestamp) -> Result<Answer, No> {
         let key = ca::PublicKey::from_spki(&asked.spki.0);
         let key = key.map_err(|why| Refusal::Request(why.to_string()))?;
+        let issuer = self.issuer(&asked.issuer)?;
         self.judge().may_issue(&asked, now)?;
 
         let Issue { subject, profile, validity, serial, now: theirs, .. } = asked;
-        let issued = self.keys.sign(Order { key, subject, profile, validity }, serial, theirs).await?;
+        let order = Order { key, subject, profile, validity, issuer };
+        let issued = self.keys.sign(order, serial, theirs).await?;
 
         let (serial, profile, fingerprint) = (serial.to_string(), profile.to_string(), issued.fingerprint);
         let line = Line { serial, profile, at: now, fingerprint };
@@ -169,7 +243,8 @@ impl Signer {
     async fn list(&self, asked: Crl, now: Timestamp) -> Result<Answer, No> {
         self.judge().may_list(&asked, now)?;
         let revoked = asked.revoked.into_iter().map(Into::into).collect();
-        let der = self.keys.sign_crl(revoked, asked.number, asked.now, asked.next_update).await?;
+        let issuer = self.issuer(&asked.issuer)?;
+        let der = self.keys.sign_crl(&issuer, revoked, asked.number, asked.now, asked.next_update).await?;
         tracing::info!(number = asked.number, "a CRL was signed");
         Ok(Answer::List(Der(der)))
     }
@@ -208,6 +283,7 @@ impl From<Failure> for No {
                 | ca::Failure::Key(_)
                 | ca::Failure::Validity(_)),
             ) => No::Refused(Refusal::Request(why.to_string())),
+            failure if failure.is_refusal() => No::Refused(Refusal::Roll { why: failure.to_string() }),
             failure => No::Failed(failure),
         }
     }

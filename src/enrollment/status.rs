@@ -22,15 +22,8 @@ pub(crate) struct Presented {
     pub(crate) serial: String,
     /// Whose it says it is.
     pub(crate) account: AccountId,
-    /// First and last second of validity.
-    pub(crate) life: (Timestamp, Timestamp),
-}
-
-impl Presented {
     /// When it is best renewed.
-    pub(crate) fn renewal_window(&self) -> (Timestamp, Timestamp) {
-        renewal_window(self.life.0, self.life.1)
-    }
+    pub(crate) renewal: (Timestamp, Timestamp),
 }
 
 /// The time in which a certificate is best renewed: between two thirds and five sixths of its life, so that a client
@@ -60,26 +53,27 @@ impl Enrollment {
     /// Who shows a certificate: `None` when it is not of this authority or names no account. To be asked only about a
     /// certificate whose chain was proven to end at this authority.
     pub(crate) fn identify(&self, leaf_der: &[u8]) -> Option<Presented> {
-        let (leaf, ours) = (ca::Certificate::parse(leaf_der).ok()?, self.authority.public());
-        if leaf.issuer_key_id.as_deref() != Some(ours.key_id()) || leaf.issuer != ours.issuer_name() {
-            return None;
-        }
+        let (leaf, issuers) = (ca::Certificate::parse(leaf_der).ok()?, self.authority.issuers());
+        let issuer = issuers.of(&leaf)?.number;
         let account = Uuid::parse_str(&leaf.account_uuid()?).ok()?;
-        let life = (leaf.not_before.into(), leaf.not_after.into());
-        Some(Presented { serial: leaf.serial?.to_string(), account: account.into(), life })
+        let renewal = issuers.renewal_window(issuer, (leaf.not_before.into(), leaf.not_after.into()));
+        Some(Presented { serial: leaf.serial?.to_string(), account: account.into(), renewal })
     }
 
     /// Whose a certificate is that signed something, by the ledger: its chain is proven here, its status is not.
     pub(super) async fn holder(&self, certificate: &ca::Certificate) -> Result<Presented, StatusRefused> {
-        let serial = certificate.serial.filter(|_| self.authority.public().has_issued(certificate));
+        let issuers = self.authority.issuers();
+        let serial = certificate
+            .serial
+            .filter(|_| issuers.of(certificate).is_some_and(|issuer| issuer.has_issued(certificate)));
         let line = match serial {
             Some(serial) => self.show(&serial.to_string()).await?,
             None => None,
         };
         let line = line.ok_or(StatusRefused::Unknown)?;
-        let (account, life) =
-            (line.account.ok_or(StatusRefused::WrongAccount)?, (line.not_before, line.not_after));
-        Ok(Presented { serial: line.serial, account, life })
+        let account = line.account.ok_or(StatusRefused::WrongAccount)?;
+        let renewal = issuers.renewal_window(line.issuer, (line.not_before, line.not_after));
+        Ok(Presented { serial: line.serial, account, renewal })
     }
 
     /// Whether a serial was revoked, from memory: for handshakes.
@@ -136,6 +130,8 @@ pub(super) struct Index {
 /// When a certificate was taken back, and why.
 #[derive(Clone, Copy)]
 pub(super) struct Gone {
+    /// The number of the issuing CA on whose list it is.
+    pub(super) issuer: u32,
     pub(super) at: Timestamp,
     pub(super) reason: ca::Reason,
     /// Last second of validity: until when it belongs on a list.
@@ -150,8 +146,8 @@ impl Index {
     pub(super) async fn load(store: &Store, since: Timestamp) -> Result<Self, StoreError> {
         let revoked = store.read(move |view| view.revoked(since)).await?;
         let gone = |line: RevokedLine| {
-            let RevokedLine { serial, at, reason, not_after } = line;
-            (serial, Gone { at, reason: reason.parse().unwrap_or_default(), not_after })
+            let RevokedLine { serial, issuer, at, reason, not_after } = line;
+            (serial, Gone { issuer, at, reason: reason.parse().unwrap_or_default(), not_after })
         };
         Ok(Self { revoked: RwLock::new(revoked.into_iter().map(gone).collect()), seen: RwLock::default() })
     }
@@ -168,11 +164,11 @@ impl Index {
         self.revoked.write().unwrap_or_else(PoisonError::into_inner).extend(lines);
     }
 
-    /// Everything revoked that was still valid at a time, in the order of the serials, so that two lists differ only in
+    /// Everything of an issuing CA that was revoked and still valid at a time, in the order of the serials, so that two lists differ only in
     /// what changed.
-    pub(super) fn list(&self, since: Timestamp) -> Result<Vec<ca::Revoked>, Failure> {
+    pub(super) fn list(&self, issuer: u32, since: Timestamp) -> Result<Vec<ca::Revoked>, Failure> {
         let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        let belongs = revoked.iter().filter(|(_, gone)| gone.not_after > since);
+        let belongs = revoked.iter().filter(|(_, gone)| gone.issuer == issuer && gone.not_after > since);
         let mut lines = belongs.map(line).collect::<Result<Vec<_>, _>>()?;
         lines.sort_unstable_by_key(|line| *line.serial.as_bytes());
         Ok(lines)

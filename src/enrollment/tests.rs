@@ -8,6 +8,7 @@ mod log;
 mod ocsp;
 mod own;
 mod revoke;
+mod roll;
 mod token;
 
 use std::path::PathBuf;
@@ -108,9 +109,11 @@ impl House {
     /// What `openssl verify` says of a certificate: chain, purpose and both CRLs.
     fn verify(&self, certificate_pem: &str, purpose: &str) -> String {
         let own = &self.enrollment;
-        let root_id = own.authority.public().root().key_id.clone().unwrap();
-        let mut trusted = own.root_pem() + &own.chain_pem();
-        for issuer in [own.issuer_id(), &root_id] {
+        let issuers = own.authority.issuers();
+        let root_id = issuers.current().root().key_id.clone().unwrap();
+        let mut trusted = own.root_pem();
+        issuers.all().for_each(|issuer| trusted += &issuer.chain_pem());
+        for issuer in issuers.all().map(|issuer| issuer.key_id()).chain([root_id.as_str()]) {
             std::fs::write(self.path("one.crl"), &*own.crl_of(issuer).unwrap()).unwrap();
             trusted += &openssl(&["crl", "-inform", "DER", "-in", text(&self.path("one.crl"))]);
         }

@@ -151,7 +151,7 @@ impl Enrollment {
     /// Whether the account's names and the granted ones can stand in a certificate at all: told when the token is
     /// drawn, not when a device comes with it.
     fn fits(&self, grant: &Grant, account: &Account) -> Result<(), Refused> {
-        Ok(self.authority.public().check_subject(&grant.subject(account), grant.profile())?)
+        Ok(self.authority.current().check_subject(&grant.subject(account), grant.profile())?)
     }
 }
 

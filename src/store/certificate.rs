@@ -1,6 +1,6 @@
 //! The ledger: every certificate and its state.
 
-use diesel::dsl::{case_when, sql};
+use diesel::dsl::{case_when, max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
@@ -37,6 +37,8 @@ pub(crate) struct Certificate {
     pub(crate) account: Option<AccountId>,
     pub(crate) name: String,
     pub(crate) profile: String,
+    /// Which issuing CA signed it, counted from 1.
+    pub(crate) issuer: u32,
     pub(crate) state: CertificateState,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
@@ -53,6 +55,8 @@ pub(crate) struct NewCertificate {
     pub(crate) account: Option<AccountId>,
     pub(crate) name: String,
     pub(crate) profile: &'static str,
+    /// Which issuing CA is to sign it.
+    pub(crate) issuer: u32,
     /// SHA-256 of the public key (SubjectPublicKeyInfo).
     pub(crate) spki: [u8; 32],
     pub(crate) not_before: Timestamp,
@@ -64,10 +68,13 @@ pub(crate) struct NewCertificate {
 pub(crate) struct RevokedLine {
     /// Upper-case hex.
     pub(crate) serial: String,
+    pub(crate) issuer: u32,
     pub(crate) at: Timestamp,
     pub(crate) reason: String,
     pub(crate) not_after: Timestamp,
 }
+
+type RevokedRow = (String, i32, Option<i64>, Option<String>, i64);
 
 type Columns = (
     String,
@@ -81,6 +88,7 @@ type Columns = (
     Option<String>,
     Option<i64>,
     i64,
+    i32,
 );
 
 macro_rules! columns {
@@ -97,6 +105,7 @@ macro_rules! columns {
             certificate::reason,
             certificate::revoked_at,
             certificate::created_at,
+            certificate::issuer,
         )
     };
 }
@@ -132,24 +141,36 @@ impl View {
 
     /// Everything revoked that was still valid at a time.
     pub(crate) fn revoked(&mut self, since: Timestamp) -> Result<Vec<RevokedLine>, StoreError> {
-        let rows: Vec<(String, Option<i64>, Option<String>, i64)> = certificate::table
+        let rows: Vec<RevokedRow> = certificate::table
             // Said outright: with a bound value SQLite would not know that the index of the revoked ones will do.
             .filter(sql::<Bool>("state = 'revoked'"))
             .filter(certificate::not_after.gt(since.micros()))
             .select((
                 certificate::serial,
+                certificate::issuer,
                 certificate::revoked_at,
                 certificate::reason,
                 certificate::not_after,
             ))
             .load(&mut self.conn)?;
-        let line = |(serial, at, reason, not_after): (_, Option<_>, Option<_>, _)| RevokedLine {
+        let line = |(serial, issuer, at, reason, not_after): RevokedRow| RevokedLine {
             serial,
+            issuer: issuer.unsigned_abs(),
             at: Timestamp::from_micros(at.unwrap_or_default()),
             reason: reason.unwrap_or_default(),
             not_after: Timestamp::from_micros(not_after),
         };
         Ok(rows.into_iter().map(line).collect())
+    }
+
+    /// When the last certificate ends that an issuing CA has signed, but for those by which it answers for itself.
+    pub(crate) fn last_end(&mut self, issuer: u32) -> Result<Option<Timestamp>, StoreError> {
+        let last: Option<i64> = certificate::table
+            .filter(certificate::issuer.eq(signed(issuer)))
+            .filter(certificate::profile.ne("ocsp-signer"))
+            .select(max(certificate::not_after))
+            .get_result(&mut self.conn)?;
+        Ok(last.map(Timestamp::from_micros))
     }
 
     /// Whose key this is, if it was ever certified for somebody, and whether that certificate was revoked.
@@ -188,6 +209,7 @@ impl Tx {
                 certificate::not_before.eq(new.not_before.micros()),
                 certificate::not_after.eq(new.not_after.micros()),
                 certificate::created_at.eq(now.micros()),
+                certificate::issuer.eq(signed(new.issuer)),
             ))
             .execute(&mut self.view.conn)?;
         Ok(())
@@ -221,14 +243,32 @@ impl Tx {
     }
 }
 
+/// As the column has it.
+fn signed(issuer: u32) -> i32 {
+    i32::try_from(issuer).unwrap_or(i32::MAX)
+}
+
 fn from_row(row: Columns) -> Result<Certificate, StoreError> {
-    let (serial, account, name, profile, state, not_before, not_after, der, reason, revoked_at, created_at) =
-        row;
+    let (
+        serial,
+        account,
+        name,
+        profile,
+        state,
+        not_before,
+        not_after,
+        der,
+        reason,
+        revoked_at,
+        created_at,
+        issuer,
+    ) = row;
     Ok(Certificate {
         serial,
         account: account.map(id16).transpose()?.map(AccountId::from_bytes),
         name,
         profile,
+        issuer: issuer.unsigned_abs(),
         state: match state.as_str() {
             "intended" => CertificateState::Intended,
             "active" => CertificateState::Active,

@@ -153,6 +153,9 @@ fn the_directory_and_the_renewal_window_are_there_for_everybody() {
     let window = &info["suggestedWindow"];
     let (start, end) = (window["start"].as_str().expect("a time"), window["end"].as_str().expect("a time"));
     assert!(start < end, "{info}");
+    desk.town.ask("ca roll");
+    let rolled = get(&format!("{}/{id}", directory["renewalInfo"].as_str().expect("a URL")));
+    assert!(rolled["suggestedWindow"]["start"].as_str().expect("a time") < start, "{rolled}");
     desk.town.ask(&format!("cert revoke {}", alice.serial));
     let info = get(&format!("{}/{id}", directory["renewalInfo"].as_str().expect("a URL")));
     assert!(info["suggestedWindow"]["end"].as_str().expect("a time") < start, "{info}");

@@ -87,7 +87,7 @@ fn a_house_under_a_root_that_never_saw_a_network_issues_revokes_and_gets_the_roo
     cellar.does("--crl");
     let next = cellar.file("root-2.crl");
     let adopt = format!("ca adopt {}", text(&next));
-    assert_eq!(town.ask(&adopt)["number"], 2);
+    assert_eq!(town.ask(&adopt)["list"]["number"], 2);
     assert!(town.refused(3, &adopt).contains("not newer"));
     let foreign = town.path("foreign.crl");
     fs::write(&foreign, town.cli("ca crl").well()).expect("our own folder");
@@ -95,9 +95,20 @@ fn a_house_under_a_root_that_never_saw_a_network_issues_revokes_and_gets_the_roo
     let root = town.ask("ca show")["root"].as_str().expect("PEM").to_owned();
     assert_eq!(root, fs::read_to_string(cellar.file("root.pem")).expect("a file"));
 
+    // The next issuing CA.
+    let asked = town.ask("ca roll");
+    assert_eq!(asked["request"], town.ask("ca roll")["request"], "one request until it is answered");
+    cellar.sign(Path::new(asked["request"].as_str().expect("a path")));
+    let adopted = town.ask(&format!("ca adopt {}", text(&cellar.file("issuing-2.pem"))));
+    assert!(adopted["issuer"]["issuer"].as_str().is_some_and(|name| name.contains("CA 2")), "{adopted}");
+    let carol = town.person("carol");
+    assert_eq!(verify(&town, &carol.file("cert.pem")).0, 0);
+    town.as_person(&carol).connect().ping();
+    town.as_person(&alice).connect().ping();
+
     cellar.check_by_hand().well();
     let checked = cellar.root("--verify").json();
-    assert!(checked["intact"] == true && checked["files"] == 5, "{checked}");
+    assert!(checked["intact"] == true && checked["files"] == 7, "{checked}");
 }
 
 #[test]
@@ -186,6 +197,12 @@ fn the_roots_key_may_be_in_a_token_and_the_issuing_cas_with_the_signer() {
     town.open();
     let alice = town.person("alice");
     assert_eq!(verify(&town, &alice.file("cert.pem")).0, 0);
+    let cellar = Cellar { town: &town, key: softhsm.words() };
+    let asked = town.ask("ca roll");
+    cellar.sign(Path::new(asked["request"].as_str().expect("a path")));
+    town.ask(&format!("ca adopt {}", text(&cellar.file("issuing-2.pem"))));
+    let bob = town.person("bob");
+    assert_eq!(verify(&town, &bob.file("cert.pem")).0, 0);
     let kept: Vec<_> = ["root.key", "passphrase", "issuing.key"]
         .into_iter()
         .filter(|name| town.path("state/authority").join(name).exists())

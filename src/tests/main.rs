@@ -31,6 +31,7 @@ mod ocsp;
 mod owed;
 mod pkcs11;
 mod reload;
+mod roll;
 mod signer;
 mod tidy;
 mod town;

@@ -19,9 +19,9 @@ use crate::town::tools::{eventually, poll, tell, tell_line};
 use crate::town::{DOMAIN, PROGRAM, Town, text};
 
 /// A house with its signer.
-struct Pair {
-    town: Town,
-    signer: Signer,
+pub(crate) struct Pair {
+    pub(crate) town: Town,
+    pub(crate) signer: Signer,
 }
 
 /// A signer that runs, and a guard that kills it should this process die.
@@ -66,7 +66,7 @@ impl Pair {
         Self::found(Town::plan())
     }
 
-    fn found(plan: Plan) -> Self {
+    pub(crate) fn found(plan: Plan) -> Self {
         let plan = plan
             .with("authority", "signer = \"@HERE@/signer.sock\"")
             .with("authority", &format!("public_url = \"http://{DOMAIN}\""))
@@ -127,7 +127,7 @@ struct Stranger(UnixStream);
 impl Stranger {
     fn at(town: &Town) -> Self {
         let mut stranger = Self(UnixStream::connect(socket(town)).expect("the signer listens"));
-        let hello = stranger.ask(&json!({ "hello": { "version": 1 } }));
+        let hello = stranger.ask(&json!({ "hello": { "version": 2 } }));
         assert!(hello["hello"]["issuing"].is_string(), "{hello}");
         stranger
     }
@@ -146,6 +146,7 @@ impl Stranger {
 
 /// A certificate that the daemon might ask for.
 fn wanted(town: &Town, serial: u32) -> Value {
+    let issuer = town.ask("ca show")["key_id"].clone();
     let (key, spki) = (town.path("stranger.key"), town.path("stranger.der"));
     let (key, spki) = (text(&key), text(&spki));
     if !Path::new(spki).exists() {
@@ -162,6 +163,7 @@ fn wanted(town: &Town, serial: u32) -> Value {
         "profile": "client",
         "validity": { "secs": 86_400, "nanos": 0 },
         "serial": format!("{:032X}", (0x40_u128 << 120) + u128::from(serial)),
+        "issuer": issuer,
         "now": now.trim(),
     }})
 }

@@ -39,6 +39,11 @@ impl CertId {
         self.serial
     }
 
+    /// Whether it is named as this authority's, under SHA-1, SHA-256, SHA-384 or SHA-512.
+    pub fn is_of(&self, issuer: &Certificate) -> Result<bool, Failure> {
+        Ok(IssuerHash::all(issuer)?.contains(&self.issuer))
+    }
+
     /// The DER as the client wrote it.
     pub fn der(&self) -> &[u8] {
         &self.der

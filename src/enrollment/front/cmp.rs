@@ -18,8 +18,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use ca::cmp::{
-    Answer, Body, Confirmation, Enrolment, FailureInfo, Grant, Information, Objection, Protection, Question,
-    Request, Responder, Signer, Withdrawal,
+    Answer, Body, CertId, Confirmation, Enrolment, FailureInfo, Grant, Information, Objection, Protection,
+    Question, Request, Responder, Signer, Withdrawal,
 };
 use chancery_ca as ca;
 
@@ -115,12 +115,12 @@ impl Enrollment {
     /// One exchange: read the envelope, prove the sender, read the body, decide, answer as it came.
     async fn cmp(&self, bytes: &[u8], profile: Option<String>, now: Timestamp) -> Result<Vec<u8>, Failure> {
         let nonce = random::<16>();
-        let issuing = self.authority.public().issuing();
+        let issuer = self.authority.current();
         let request = match Request::parse(bytes) {
             Ok(request) => request,
             Err(rejected) => {
                 self.turned_away(&Principal::Guest, FRONT, rejected.objection.text.clone(), now).await;
-                let responder = Responder { authority: issuing, signer: None };
+                let responder = Responder { authority: issuer.issuing(), signer: None };
                 return Ok(responder.reject(&rejected, nonce, now.to_offset())?);
             }
         };
@@ -213,7 +213,7 @@ impl Enrollment {
     /// of the same account's.
     async fn replaces(&self, known: &Known, enrolment: &Enrolment) -> Result<(), Refused> {
         let Some(old) = &enrolment.replaces else { return Ok(()) };
-        let serial = old.serial().filter(|_| old.is_of(self.authority.public().issuing()));
+        let serial = old.serial().filter(|_| self.is_ours(old));
         let serial = serial.map(|serial| serial.to_string()).unwrap_or_default();
         if let Known::Holder(presented) = known {
             let same = serial == presented.serial;
@@ -226,7 +226,7 @@ impl Enrollment {
     /// rr: of one's own certificates, by a token or with one of them.
     async fn withdraw(&self, known: &Known, wanted: &Withdrawal, now: Timestamp) -> Result<(), Objection> {
         let who = self.principal_of(known);
-        let ours = wanted.certificate.is_of(self.authority.public().issuing());
+        let ours = self.is_ours(&wanted.certificate);
         let Some(serial) = wanted.certificate.serial().filter(|_| ours).map(|serial| serial.to_string())
         else {
             let why = "there is no such certificate in the ledger";
@@ -278,15 +278,15 @@ impl Enrollment {
         nonce: [u8; 16],
         now: Timestamp,
     ) -> Result<Vec<u8>, Failure> {
-        let public = self.authority.public();
-        let chain = public.chain_der();
+        let issuer = self.authority.current();
+        let chain = issuer.chain_der();
         let own = match request.protection() {
             Protection::Signature(_) => Some(self.cmp_signer(now).await?),
             Protection::Mac(_) | Protection::None => None,
         };
         let signer =
             own.as_ref().map(|own| Signer { certificate: &own.certificate, key: &own.key, chain: &chain });
-        let responder = Responder { authority: public.issuing(), signer };
+        let responder = Responder { authority: issuer.issuing(), signer };
         let certificate;
         let answer = match decision {
             Ok(Decision::Issued(enrolment, enrolled)) => {
@@ -305,7 +305,9 @@ impl Enrollment {
             Ok(Decision::Withdrawn(Err(objection))) => Answer::NotWithdrawn(objection),
             Ok(Decision::Confirmed) => Answer::Confirmed,
             Ok(Decision::Told(questions)) => {
-                Answer::Told(questions.iter().filter_map(|question| tell(question, &chain)).collect())
+                let all = self.authorities_der();
+                let all: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+                Answer::Told(questions.iter().filter_map(|question| tell(question, &all)).collect())
             }
             Err(objection) => Answer::Error(objection),
         };
@@ -317,7 +319,12 @@ impl Enrollment {
     async fn cmp_signer(&self, now: Timestamp) -> Result<Own, Failure> {
         let subject = ca::Subject { common_name: "CMP signer".into(), ..ca::Subject::default() };
         let _one = self.transactions.signer.lock().await;
-        self.own("cmp", ca::Profile::CmpSigner, subject, now).await
+        self.own("cmp", ca::Profile::CmpSigner, subject, &self.authority.current(), now).await
+    }
+
+    /// Whether a certificate is named as one of this house.
+    fn is_ours(&self, named: &CertId) -> bool {
+        self.authority.issuers().all().any(|issuer| named.is_of(issuer.issuing()))
     }
 }
 

@@ -41,9 +41,9 @@ pub(super) fn routes() -> Router<Enrollment> {
     routes.layer(DefaultBodyLimit::max(BODY))
 }
 
-/// The issuing CA's certificate and the root's (§4.1).
+/// The certificates of the issuing CAs and of the root (§4.1).
 async fn cacerts(State(enrollment): State<Enrollment>) -> Response {
-    let chain = enrollment.chain_der();
+    let chain = enrollment.authorities_der();
     certificates(&chain.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 

@@ -20,6 +20,7 @@ pub(crate) enum Founding {
 }
 
 /// How far it has come.
+#[derive(Debug)]
 pub(crate) enum Founded {
     Whole,
     /// The request in this file is to be answered.

@@ -18,12 +18,22 @@ use tokio::time::timeout;
 use super::wire::{self, Answer, Crl, Der, Hello, Issue, Request};
 use super::{Order, Trouble};
 use crate::enrollment::Failure;
+use crate::enrollment::issuers::Issuer;
 use crate::time::Timestamp;
+
+/// What a signer says to the wish for another issuing CA.
+pub(in crate::enrollment) enum Answered {
+    /// Who it is from now on.
+    Hello(Box<Hello>),
+    /// The request in this file is to be answered first.
+    Asked(PathBuf),
+}
 
 /// The way to the signer of one authority.
 pub(in crate::enrollment) struct Client {
     socket: PathBuf,
-    chain: Arc<ca::Chain>,
+    /// In DER, by which a signer is known.
+    root: Vec<u8>,
     /// The connection of the moment.
     line: tokio::sync::Mutex<Option<Arc<Line>>>,
 }
@@ -51,8 +61,8 @@ impl Client {
     }
 
     /// Goes to the signer when it is first needed, and takes none but this authority's for it.
-    pub(in crate::enrollment) fn new(socket: &Path, chain: Arc<ca::Chain>) -> Self {
-        Self { socket: socket.into(), chain, line: tokio::sync::Mutex::default() }
+    pub(in crate::enrollment) fn new(socket: &Path, root: &ca::Certificate) -> Self {
+        Self { socket: socket.into(), root: root.der().to_vec(), line: tokio::sync::Mutex::default() }
     }
 
     /// Hears who the signer is, and that it is ours.
@@ -70,9 +80,10 @@ impl Client {
         serial: ca::Serial,
         now: Timestamp,
     ) -> Result<ca::Issued, Failure> {
-        let Order { key, subject, profile, validity } = order;
+        let Order { key, subject, profile, validity, issuer } = order;
         let spki = Der(key.spki_der().to_vec());
-        let asked = Issue { spki, subject, profile, validity, serial, now };
+        let issuer = issuer.key_id().to_owned();
+        let asked = Issue { spki, subject, profile, validity, serial, issuer, now };
         let Answer::Certificate(Der(der)) = self.ask(&Request::Issue(Box::new(asked))).await? else {
             return Err(self.unasked());
         };
@@ -86,15 +97,38 @@ impl Client {
     /// Has a list signed.
     pub(in crate::enrollment) async fn crl(
         &self,
+        issuer: &Issuer,
         revoked: Vec<ca::Revoked>,
         number: u64,
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<Vec<u8>, Failure> {
         let revoked = revoked.into_iter().map(Into::into).collect();
-        let asked = Request::Crl(Crl { revoked, number, now, next_update });
+        let issuer = issuer.key_id().to_owned();
+        let asked = Request::Crl(Crl { issuer, revoked, number, now, next_update });
         match self.ask(&asked).await? {
             Answer::List(Der(der)) => Ok(der),
+            _ => Err(self.unasked()),
+        }
+    }
+
+    /// Has another issuing CA made, or a request for it.
+    pub(in crate::enrollment) async fn roll(
+        &self,
+        from: &Issuer,
+        now: Timestamp,
+    ) -> Result<Answered, Failure> {
+        match self.ask(&Request::Roll { from: from.key_id().to_owned(), now }).await? {
+            Answer::Hello(hello) => Ok(Answered::Hello(hello)),
+            Answer::Asked(request) => Ok(Answered::Asked(request)),
+            _ => Err(self.unasked()),
+        }
+    }
+
+    /// Brings the answer to such a request.
+    pub(in crate::enrollment) async fn adopt(&self, pem: &str) -> Result<Hello, Failure> {
+        match self.ask(&Request::Adopt { pem: pem.to_owned() }).await? {
+            Answer::Hello(hello) => Ok(*hello),
             _ => Err(self.unasked()),
         }
     }
@@ -127,7 +161,7 @@ impl Client {
         }
         let line = Line::open(&self.socket).await.map_err(|why| away(&self.socket, &why))?;
         let hello = greet(&self.socket, &line).await?;
-        if hello.issuing.0 != self.chain.issuing().der() || hello.root.0 != self.chain.root().der() {
+        if hello.root.0 != self.root || hello.chain().is_err() {
             return Err(Trouble::Other { socket: self.socket.clone() }.into());
         }
         *kept = Some(line.clone());

@@ -77,7 +77,7 @@ impl Judge {
         }
     }
 
-    fn same_time(&self, theirs: Timestamp, own: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn same_time(&self, theirs: Timestamp, own: Timestamp) -> Result<(), Refusal> {
         match theirs.since(own).max(own.since(theirs)) > self.skew {
             true => Err(Refusal::Clock { own, theirs }),
             false => Ok(()),
@@ -133,6 +133,7 @@ mod tests {
             profile: ca::Profile::Client,
             validity: DAY,
             serial: ca::Serial::random().unwrap(),
+            issuer: String::new(),
             now,
         }
     }
@@ -178,7 +179,13 @@ mod tests {
 
     #[test]
     fn a_list_is_good_for_a_day_and_not_longer() {
-        let list = |next_update| Crl { revoked: Vec::new(), number: 1, now: NOON, next_update };
+        let list = |next_update| Crl {
+            issuer: String::new(),
+            revoked: Vec::new(),
+            number: 1,
+            now: NOON,
+            next_update,
+        };
         assert_eq!(judge().may_list(&list(NOON.after(DAY)), NOON), Ok(()));
         let long = NOON.after(DAY + SECOND);
         assert_eq!(judge().may_list(&list(long), NOON), Err(Refusal::List { until: long }));

@@ -79,14 +79,14 @@ impl Office {
     }
 }
 
-fn order() -> Order {
+fn order(authority: &Authority) -> Order {
     let subject = ca::Subject {
         common_name: "alice".into(),
         uri: vec!["urn:uuid:2f1c0a52-6a0e-4b57-9d3b-0c5ea3a4b8d1".into()],
         ..ca::Subject::default()
     };
     let key = ca::KeyPair::generate(ca::KeyKind::P256).unwrap().public_key().unwrap();
-    Order { key, subject, profile: ca::Profile::Client, validity: 90 * DAY }
+    Order { key, subject, profile: ca::Profile::Client, validity: 90 * DAY, issuer: authority.current() }
 }
 
 fn serial() -> ca::Serial {
@@ -104,11 +104,11 @@ fn refusal<T>(answer: Result<T, Failure>) -> Refusal {
 async fn a_house_with_a_signer_issues_and_has_no_key() {
     let office = Office::busy();
     let (house, authority) = office.employed().await;
-    let (order, serial, now) = (order(), serial(), time::now());
+    let (order, serial, now) = (order(&authority), serial(), time::now());
     let issued = authority.sign(order.clone(), serial, now).await.unwrap();
     let certificate = ca::Certificate::parse(&issued.der).unwrap();
-    assert!(authority.public().has_issued(&certificate) && certificate.serial == Some(serial));
-    let (_, last) = authority.life(order.validity, now).unwrap();
+    assert!(authority.current().has_issued(&certificate) && certificate.serial == Some(serial));
+    let (_, last) = authority.life(&order.issuer, order.validity, now).unwrap();
     assert_eq!(Timestamp::from(certificate.not_after), last);
 
     let mut files: Vec<_> = std::fs::read_dir(house.path().join("authority"))
@@ -127,15 +127,15 @@ async fn a_serial_that_was_signed_is_not_signed_again_not_even_by_the_next_run()
     let (_house, authority) = office.employed().await;
     let (serial, now) = (serial(), time::now());
     let used = Refusal::Serial { serial: serial.to_string() };
-    authority.sign(order(), serial, now).await.unwrap();
-    assert_eq!(refusal(authority.sign(order(), serial, now).await), used);
+    authority.sign(order(&authority), serial, now).await.unwrap();
+    assert_eq!(refusal(authority.sign(order(&authority), serial, now).await), used);
 
     office.stop().await;
-    let away = authority.sign(order(), self::serial(), now).await.err().unwrap().to_string();
+    let away = authority.sign(order(&authority), self::serial(), now).await.err().unwrap().to_string();
     assert!(away.contains("signer.sock") && away.contains("systemctl status chancery-signer"), "{away}");
     office.start();
-    assert_eq!(refusal(authority.sign(order(), serial, now).await), used);
-    authority.sign(order(), self::serial(), now).await.unwrap();
+    assert_eq!(refusal(authority.sign(order(&authority), serial, now).await), used);
+    authority.sign(order(&authority), self::serial(), now).await.unwrap();
 }
 
 #[tokio::test]
@@ -143,16 +143,16 @@ async fn the_signer_applies_its_own_rules() {
     let office = Office::open(Config { issued_per_day: 2, ..Config::default() });
     let (_house, authority) = office.employed().await;
     let now = time::now();
-    let long = Order { validity: 91 * DAY, ..order() };
+    let long = Order { validity: 91 * DAY, ..order(&authority) };
     assert!(matches!(refusal(authority.sign(long, serial(), now).await), Refusal::Validity { .. }));
-    let late = authority.sign(order(), serial(), now.before(Duration::from_secs(3600))).await;
+    let late = authority.sign(order(&authority), serial(), now.before(Duration::from_secs(3600))).await;
     assert!(matches!(refusal(late), Refusal::Clock { .. }));
-    let nameless = Order { subject: ca::Subject::default(), ..order() };
+    let nameless = Order { subject: ca::Subject::default(), ..order(&authority) };
     assert!(matches!(refusal(authority.sign(nameless, serial(), now).await), Refusal::Request(_)));
-    authority.sign(order(), serial(), now).await.unwrap();
-    let often = refusal(authority.sign(order(), serial(), now).await);
+    authority.sign(order(&authority), serial(), now).await.unwrap();
+    let often = refusal(authority.sign(order(&authority), serial(), now).await);
     assert_eq!(often, Refusal::Often { most: 2, seconds: 86_400 });
-    let list = authority.sign_crl(Vec::new(), 1, now, now.after(30 * DAY)).await;
+    let list = authority.sign_crl(&authority.current(), Vec::new(), 1, now, now.after(30 * DAY)).await;
     assert!(matches!(refusal(list), Refusal::List { .. }));
 }
 
@@ -163,7 +163,7 @@ async fn a_list_longer_than_a_request_comes_back_whole_and_is_kept() {
     let now = time::now();
     let one = |_| ca::Revoked { serial: serial(), at: now.to_offset(), reason: ca::Reason::Superseded };
     let revoked: Vec<_> = (0..5000).map(one).collect();
-    let der = authority.sign_crl(revoked, 7, now, now.after(DAY)).await.unwrap();
+    let der = authority.sign_crl(&authority.current(), revoked, 7, now, now.after(DAY)).await.unwrap();
     let info = crl::info(&der).unwrap();
     assert_eq!((info.number, info.count), (7, 5000));
     assert_eq!(std::fs::read(house.path().join("authority/issuing.crl")).unwrap(), der);
@@ -193,14 +193,14 @@ async fn garbage_ends_its_connection_and_harms_nobody_else() {
             assert!(String::from_utf8_lossy(&said).contains("refused"), "{garbage:?}: {said:?}");
         }
     }
-    authority.sign(order(), serial(), time::now()).await.unwrap();
+    authority.sign(order(&authority), serial(), time::now()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_share_the_connection_and_the_disk() {
     let office = Office::busy();
     let (_house, authority) = office.employed().await;
-    let (authority, order) = (Arc::new(authority), order());
+    let (order, authority) = (order(&authority), Arc::new(authority));
     let began = time::monotonic();
     let ask = |_| {
         let (authority, order) = (authority.clone(), order.clone());
@@ -213,7 +213,8 @@ async fn many_at_once_share_the_connection_and_the_disk() {
     let took = began.elapsed();
 
     let place = Place { state: office.folder.path(), http_base: BASE, credentials: None };
-    let keys = Arc::new(Keys::open(&enrollment::Config::default(), place).unwrap());
+    let issuers = Issuers::read(&keys::folder(place.state)).unwrap();
+    let keys = Arc::new(Keys::open(&enrollment::Config::default(), place, &issuers).unwrap());
     let began = time::monotonic();
     let sign = |_| {
         let (keys, order) = (keys.clone(), order.clone());

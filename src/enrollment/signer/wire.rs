@@ -5,6 +5,7 @@
 //! have it and an operator can read it; every value has a type here, and what is not known is refused.
 
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chancery_ca as ca;
@@ -17,7 +18,7 @@ use crate::enrollment::Failure;
 use crate::time::Timestamp;
 
 /// What both sides must speak.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// The longest request, but for lists.
 pub(super) const REQUEST: usize = 64 * 1024;
 /// The longest frame of all: a list of 16 MiB, which base64 makes a third longer.
@@ -32,6 +33,15 @@ pub(super) enum Request {
     },
     Issue(Box<Issue>),
     Crl(Crl),
+    /// Another issuing CA in the place of the one with this key identifier, unless there is one already.
+    Roll {
+        from: String,
+        now: Timestamp,
+    },
+    /// The certificate that a root elsewhere has made of the signer's request, in PEM.
+    Adopt {
+        pem: String,
+    },
 }
 
 /// A certificate that is wanted. The signer makes it from these parts; it signs no bytes that it was sent.
@@ -47,6 +57,8 @@ pub(super) struct Issue {
     pub(super) validity: Duration,
     #[serde(with = "word")]
     pub(super) serial: ca::Serial,
+    /// Key identifier of the issuing CA that is to sign it.
+    pub(super) issuer: String,
     pub(super) now: Timestamp,
 }
 
@@ -54,6 +66,8 @@ pub(super) struct Issue {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Crl {
+    /// Key identifier of the issuing CA whose list it is.
+    pub(super) issuer: String,
     pub(super) revoked: Vec<Revoked>,
     pub(super) number: u64,
     pub(super) now: Timestamp,
@@ -77,6 +91,8 @@ pub(super) enum Answer {
     Hello(Box<Hello>),
     Certificate(Der),
     List(Der),
+    /// The request in this file of the signer's is to be answered first.
+    Asked(PathBuf),
     Refused(Refusal),
     /// The signer's own trouble.
     Failed(String),
@@ -86,6 +102,7 @@ pub(super) enum Answer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::enrollment) struct Hello {
+    /// The issuing CA that signs now.
     pub(super) issuing: Der,
     pub(super) root: Der,
     /// The root's own list, if there is one.
@@ -95,7 +112,7 @@ pub(in crate::enrollment) struct Hello {
 }
 
 impl Hello {
-    /// Its certificates.
+    /// Its certificates: of the issuing CA that signs now, and of the root.
     pub(in crate::enrollment) fn chain(&self) -> Result<ca::Chain, Failure> {
         let (issuing, root) =
             (ca::Certificate::parse(&self.issuing.0)?, ca::Certificate::parse(&self.root.0)?);
@@ -232,7 +249,8 @@ mod tests {
         let serial = ca::Serial::random().unwrap();
         let now = Timestamp::from_micros(1_795_226_400_000_001);
         let (profile, validity) = (ca::Profile::MailSigning, Duration::from_secs(90));
-        let issue = Issue { spki: Der(vec![0, 255]), subject, profile, validity, serial, now };
+        let issuer = "0a".into();
+        let issue = Issue { spki: Der(vec![0, 255]), subject, profile, validity, serial, issuer, now };
         let sent = frame(7, &Request::Issue(Box::new(issue.clone()))).unwrap();
         let Some((7, Request::Issue(read))) = read(&sent).await.unwrap() else { panic!("something else") };
         assert_eq!(format!("{read:?}"), format!("{issue:?}"));

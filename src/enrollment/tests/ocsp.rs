@@ -74,7 +74,8 @@ async fn an_answer_is_made_anew_at_half_its_life_and_the_signer_in_time() {
     let first = house.enrollment.ocsp(&asked, house.now).await.unwrap();
     let later = house.now.after(Duration::from_secs(31 * 60));
     assert_ne!(house.enrollment.ocsp(&asked, later).await.unwrap().der, first.der);
-    let signer = async |now| house.enrollment.responder(now).await.unwrap().signer().clone();
+    let issuer = house.enrollment.authority.current();
+    let signer = async |now| house.enrollment.responder(&issuer, now).await.unwrap().signer().clone();
     let old = signer(house.now).await;
     assert_eq!(signer(house.now.after(15 * DAY)).await, old);
     assert_ne!(signer(house.now.after(21 * DAY)).await, old);

@@ -77,6 +77,7 @@ async fn a_serial_that_a_crash_left_intended_counts_as_issued_and_can_be_revoked
         account: Some(house.id("alice")),
         name: "alice".into(),
         profile: "client",
+        issuer: 1,
         spki: [7; 32],
         not_before: house.now,
         not_after: house.now.after(90 * DAY),
@@ -86,7 +87,7 @@ async fn a_serial_that_a_crash_left_intended_counts_as_issued_and_can_be_revoked
     house.store.write(intend).await.unwrap();
 
     let again = house.restarted(now).await;
-    let presented = Presented { serial: serial.clone(), account: house.id("alice"), life: (now, now) };
+    let presented = Presented { serial: serial.clone(), account: house.id("alice"), renewal: (now, now) };
     assert!(again.status(&presented, now).await.is_ok());
     again.revoke(&Principal::Host, &serial, "unspecified", now).await.unwrap();
     assert!(again.is_revoked(&serial) && again.crl_info().count == 1);
@@ -152,12 +153,12 @@ async fn a_certificate_of_another_authority_or_without_an_account_names_nobody()
     let (house, other) = (House::new().await, House::new().await);
     let foreign = ca::Certificate::from_pem(&other.enrolled("alice").await.certificate_pem).unwrap();
     assert_eq!(house.enrollment.identify(foreign.der()), None);
-    assert_eq!(house.enrollment.identify(&house.enrollment.chain_der()[1]), None);
+    assert_eq!(house.enrollment.identify(&house.enrollment.authorities_der()[1]), None);
     assert_eq!(house.enrollment.identify(b"no certificate"), None);
     let own = house.enrollment.server_certificate(&["localhost".into()], house.now).await.unwrap();
     assert_eq!(house.enrollment.identify(&own.chain_der[0]), None);
-    let (serial, life) = (ca::Serial::random().unwrap().to_string(), (house.now, house.now));
-    let unknown = Presented { serial, account: house.id("alice"), life };
+    let (serial, renewal) = (ca::Serial::random().unwrap().to_string(), (house.now, house.now));
+    let unknown = Presented { serial, account: house.id("alice"), renewal };
     assert!(matches!(house.enrollment.status(&unknown, house.now).await, Err(StatusRefused::Unknown)));
 }
 

@@ -109,6 +109,7 @@ mod tests {
                 account: (age % 2 == 0).then_some(AccountId::GUEST),
                 name: "bob".into(),
                 profile: "client",
+                issuer: 1,
                 spki: [0; 32],
                 not_before,
                 not_after: not_before.after(DAY * 90),

@@ -53,7 +53,7 @@ impl SoftHsm {
     }
 
     /// What stands under `[authority.pkcs11]`.
-    pub(super) fn settings(&self) -> String {
+    pub(crate) fn settings(&self) -> String {
         format!(
             "module = {:?}\ntoken = \"house\"\nkey = \"issuing\"\npin = {{ file = {:?} }}",
             self.module(),

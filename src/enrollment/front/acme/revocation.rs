@@ -6,7 +6,6 @@ use chancery_ca as ca;
 
 use super::{Asked, No, Reply, Said};
 use crate::directory::Directory;
-use crate::enrollment::status::renewal_window;
 use crate::enrollment::{Enrollment, Refused};
 use crate::store::CertificateState;
 use crate::time::Timestamp;
@@ -43,18 +42,18 @@ impl Enrollment {
         Ok(Reply { status: StatusCode::OK, location: None, body: Said::Nothing })
     }
 
-    /// From two thirds of a certificate's life on; at once when it was revoked.
+    /// From two thirds of a certificate's life on; earlier when its issuing CA has a successor, and at once when it was
+    /// revoked.
     pub(super) async fn acme_renewal_info(&self, id: &str, now: Timestamp) -> Result<RenewalInfo, No> {
         let missing = || No::missing("certificate");
         let id: CertificateId =
             id.parse().map_err(|problem: Problem| No::Problem(problem.with_status(404)))?;
-        if id.issuer_key_id() != self.issuer_id() {
-            return Err(missing());
-        }
+        let issuers = self.authority.issuers();
+        issuers.by_key_id(&id.issuer_key_id()).ok_or_else(missing)?;
         let line = self.show(&id.serial().to_string()).await?.ok_or_else(missing)?;
         let (start, end) = match line.state {
             CertificateState::Revoked => (now.before(HOUR), now),
-            _ => renewal_window(line.not_before, line.not_after),
+            _ => issuers.renewal_window(line.issuer, (line.not_before, line.not_after)),
         };
         let suggested_window = Window { start: start.to_offset(), end: end.to_offset() };
         Ok(RenewalInfo { suggested_window, explanation_url: None })

@@ -93,7 +93,9 @@ impl Appliance {
         let broker = Broker::open(store.clone(), &state.join(JOURNAL), config.broker.clone(), now).await?;
         let credentials = config::credentials();
         let ldap = match (config.directory.kind, &config.directory.ldap) {
-            (DirectoryKind::Ldap, Some(settings)) => Some(Ldap::open(settings, credentials.as_deref())?),
+            (DirectoryKind::Ldap, Some(settings)) => {
+                Some(Ldap::open(&config.directory, settings, credentials.as_deref())?)
+            }
             _ => None,
         };
         let directory = Directory::open(store.clone(), broker.clone(), ldap).await?;
@@ -176,11 +178,7 @@ impl Appliance {
         busy.spawn(reload::run(hangups, file, small.clone(), stopping.clone()));
         busy.spawn(small.run(stopping.clone()));
         if house.directory.ldap().is_some() {
-            busy.spawn(duties::sync(
-                house.directory.clone(),
-                config.directory.sync_every.0,
-                stopping.clone(),
-            ));
+            busy.spawn(duties::sync(house.clone(), config.directory.sync_every.0, stopping.clone()));
         }
 
         if let Some(file) = &ready_file {

@@ -4,6 +4,7 @@
 //! directory says and what an admin decided are different states: sync never enables what an admin disabled.
 //! Whoever may no longer act is cut off here: their live sessions end with the change, not at the next CONNECT.
 
+mod brake;
 mod keys;
 pub(crate) mod ldap;
 mod public_key;
@@ -18,7 +19,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 pub(crate) use keys::KeyRefused;
-pub(crate) use ldap::{Ldap, SyncReport};
+pub(crate) use ldap::{Ldap, SyncError, SyncReport};
 pub(crate) use public_key::{NOBODYS, PublicKey};
 
 use crate::audit::Deed;
@@ -37,6 +38,10 @@ pub(crate) struct Config {
     pub(crate) kind: DirectoryKind,
     /// How often LDAP is asked for everybody.
     pub(crate) sync_every: Span,
+    /// A sync that would take away a larger share of the active accounts …
+    pub(crate) brake_percent: u8,
+    /// … and at least so many people, waits for an admin.
+    pub(crate) brake_people: usize,
     pub(crate) ldap: Option<ldap::Config>,
 }
 
@@ -50,7 +55,13 @@ pub(crate) enum DirectoryKind {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { kind: DirectoryKind::Builtin, sync_every: Span(Duration::from_secs(300)), ldap: None }
+        Self {
+            kind: DirectoryKind::Builtin,
+            sync_every: Span(Duration::from_secs(300)),
+            brake_percent: 10,
+            brake_people: 5,
+            ldap: None,
+        }
     }
 }
 
@@ -63,6 +74,9 @@ impl Config {
         }
         if self.sync_every < Span(Duration::from_secs(1)) {
             problems.push("directory.sync_every: at least \"1s\"".into());
+        }
+        if self.brake_percent > 100 || self.brake_people == 0 {
+            problems.push("directory.brake_percent: 0 to 100; directory.brake_people: at least 1".into());
         }
         if let Some(ldap) = &self.ldap {
             problems.extend(ldap.problems());
@@ -286,14 +300,16 @@ impl Directory {
         Ok(account)
     }
 
-    /// Asks LDAP for everybody now; `None` when the directory is built in.
+    /// Asks LDAP for everybody now; `None` when the directory is built in. `release` is the change that an admin has
+    /// seen held, and lets through.
     pub(crate) async fn sync(
         &self,
         who: &Principal,
+        release: Option<&str>,
         now: Timestamp,
-    ) -> Option<Result<SyncReport, ldap::SyncError>> {
+    ) -> Option<Result<SyncReport, SyncError>> {
         let ldap = self.ldap.clone()?;
-        Some(ldap.sync(self, who, now).await)
+        Some(ldap.sync(self, who, release, now).await)
     }
 
     /// The LDAP side, when there is one.

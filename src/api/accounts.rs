@@ -98,7 +98,7 @@ async fn add(State(house): State<House>, Json(new): Json<Add>) -> Answer<Account
 async fn remove(State(house): State<House>, Path(name): Path<String>) -> Answer<AccountView> {
     let now = time::now();
     let account = house.directory.remove(&Principal::Host, &name, now).await?;
-    house.enrollment.revoke_account(&Principal::Host, account.id, "cessation-of-operation", now).await?;
+    house.enrollment.part_with_leavers(&Principal::Host, now).await?;
     Ok(Json(AccountView::of(&house, &account)))
 }
 
@@ -112,7 +112,9 @@ async fn set_password(
 }
 
 async fn disable(State(house): State<House>, Path(name): Path<String>) -> Answer<AccountView> {
-    let account = house.directory.disable(&Principal::Host, &name, time::now()).await?;
+    let now = time::now();
+    let account = house.directory.disable(&Principal::Host, &name, now).await?;
+    house.enrollment.part_with_leavers(&Principal::Host, now).await?;
     Ok(Json(AccountView::of(&house, &account)))
 }
 

@@ -74,6 +74,7 @@ fn page(house: &House) -> String {
     connections(&mut page);
     traffic(&mut page);
     holdings(&mut page, house);
+    people(&mut page, house);
     disk(&mut page, house);
     process(&mut page, house);
     page.finish()
@@ -153,6 +154,14 @@ fn holdings(page: &mut Page, house: &House) {
         "What queues and retained messages hold in memory, about.",
         all.memory,
     );
+}
+
+fn people(page: &mut Page, house: &House) {
+    use Kind::Gauge;
+    page.one(Gauge, "chancery_accounts", "People whom the house knows.", house.directory.count() as u64);
+    let held = house.directory.ldap().and_then(|ldap| ldap.held());
+    let held = held.map_or(0, |held| held.leaving.len() as u64);
+    page.one(Gauge, "chancery_directory_held_people", "Whom a sync that is held would take away.", held);
 }
 
 fn disk(page: &mut Page, house: &House) {

@@ -100,6 +100,14 @@ async fn check_directory(house: &House) -> Check {
     let Some(ldap) = house.directory.ldap() else {
         return ok("directory", format!("built in, {} accounts", house.directory.count()));
     };
+    if let Some(held) = ldap.held() {
+        let (leaving, active) = (held.leaving.len(), held.active);
+        return fail(
+            "directory",
+            format!("a sync that would take away {leaving} of {active} active people is held"),
+            "see whom by `chancery directory held`; then correct [directory.ldap], or release the change",
+        );
+    }
     match ldap.check().await {
         Ok(health) if health.sees_people => {
             ok("directory", format!("{} over {}", health.server, health.security))

@@ -1,6 +1,6 @@
 //! The house's own affairs: the authority, the directory's servers, the audit, the way in for an admin.
 
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json};
 use axum::routing::{get, post};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, House, Refused};
 use crate::audit::{Deed, Entry, Verified};
+use crate::directory::SyncError;
 use crate::enrollment::{Adopted, RollView};
 use crate::principal::Principal;
 use crate::secret;
@@ -35,6 +36,8 @@ pub(super) fn routes() -> axum::Router<House> {
         .route("/api/v1/ca/adopt", post(adopt))
         .route("/api/v1/directory/test", get(test_directory))
         .route("/api/v1/directory/sync", post(sync_directory))
+        .route("/api/v1/directory/held", get(held))
+        .route("/api/v1/directory/held/{change}/release", post(release))
         .route("/api/v1/audit", get(audit))
         .route("/api/v1/audit/verify", get(verify_audit))
         .route("/api/v1/admin/link", post(link))
@@ -93,11 +96,31 @@ async fn test_directory(State(house): State<House>) -> Answer<Value> {
 }
 
 async fn sync_directory(State(house): State<House>) -> Answer<Value> {
-    match house.directory.sync(&Principal::Host, time::now()).await {
-        Some(Ok(report)) => Ok(Json(json!(report))),
-        Some(Err(error)) => Err(Refused::Failed(error.to_string())),
-        None => Err(Refused::Forbidden("the directory is built in: there is nothing to sync".into())),
-    }
+    sync(&house, None).await
+}
+
+/// The change that waits for an admin: an empty object when none does.
+async fn held(State(house): State<House>) -> Json<Value> {
+    let held = house.directory.ldap().and_then(|ldap| ldap.held());
+    Json(held.map_or_else(|| json!({}), |held| json!(*held)))
+}
+
+async fn release(State(house): State<House>, Path(change): Path<String>) -> Answer<Value> {
+    sync(&house, Some(&change)).await
+}
+
+async fn sync(house: &House, release: Option<&str>) -> Answer<Value> {
+    let (who, now) = (Principal::Host, time::now());
+    let report = match house.directory.sync(&who, release, now).await {
+        Some(Ok(report)) => report,
+        Some(Err(held @ SyncError::Held(_))) => return Err(Refused::Forbidden(held.to_string())),
+        Some(Err(error)) => return Err(Refused::Failed(error.to_string())),
+        None => {
+            return Err(Refused::Forbidden("the directory is built in: there is nothing to sync".into()));
+        }
+    };
+    house.enrollment.part_with_leavers(&who, now).await?;
+    Ok(Json(json!(report)))
 }
 
 async fn audit(State(house): State<House>, Query(page): Query<Page>) -> Answer<Vec<Entry>> {

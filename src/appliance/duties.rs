@@ -10,7 +10,6 @@ use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 
 use super::doors::TlsDoors;
 use crate::api::House;
-use crate::directory::Directory;
 use crate::principal::Principal;
 use crate::time;
 
@@ -46,8 +45,8 @@ impl Duties {
             let done = tokio::select! {
                 _ = often.tick() => self.often().await,
                 _ = tell.tick() => self.tell(),
-                _ = renew.tick() => self.renew().await,
-                () = self.house.enrollment.rolled() => self.renew().await,
+                _ = renew.tick() => self.look_after_certificates().await,
+                () = self.house.enrollment.rolled() => self.look_after_certificates().await,
                 _ = later.tick() => self.by_the_hour().await,
                 _ = stop.changed() => return,
             };
@@ -76,6 +75,12 @@ impl Duties {
         Ok(())
     }
 
+    async fn look_after_certificates(&self) -> Result<()> {
+        // Leavers' are taken back where they leave; here is found what a crash came in between of.
+        self.house.enrollment.part_with_leavers(&Principal::System, time::now()).await?;
+        self.renew().await
+    }
+
     /// The server certificate in use comes back unless another is due, with a fresh OCSP answer.
     pub(super) async fn renew(&self) -> Result<()> {
         let server = self.house.enrollment.server_certificate(&self.names, time::now()).await?;
@@ -99,25 +104,27 @@ impl Duties {
 }
 
 /// Asks LDAP for everybody, now and then. What goes wrong is told once, until it changes.
-pub(super) async fn sync(directory: Directory, pace: Duration, mut stop: watch::Receiver<bool>) {
+pub(super) async fn sync(house: House, pace: Duration, mut stop: watch::Receiver<bool>) {
     let (mut turns, mut trouble) = (every(pace), None);
     loop {
         tokio::select! {
             _ = turns.tick() => {}
             _ = stop.changed() => return,
         }
-        let told = match directory.sync(&Principal::System, time::now()).await {
+        let now = time::now();
+        let told = match house.directory.sync(&Principal::System, None, now).await {
             Some(Err(error)) => Some(error.to_string()),
             Some(Ok(report)) => {
                 if trouble.is_some() || report.added + report.changed + report.removed > 0 {
                     tracing::info!(?report, "the directory was synced");
                 }
-                None
+                let parted = house.enrollment.part_with_leavers(&Principal::System, now).await;
+                parted.err().map(|error| error.to_string())
             }
             None => None,
         };
         if let Some(why) = told.as_ref().filter(|_| told != trouble) {
-            tracing::error!(why, "the directory could not be synced; nobody was changed");
+            tracing::error!(why, "the directory could not be followed");
         }
         trouble = told;
     }

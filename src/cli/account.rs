@@ -37,7 +37,7 @@ pub(super) enum Verb {
         #[command(flatten)]
         password: PasswordFrom,
     },
-    /// Refuse a person at every door and end their sessions
+    /// Refuse a person at every door, end their sessions and revoke their certificates
     Disable {
         #[arg(value_parser = super::named)]
         account: String,

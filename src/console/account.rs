@@ -96,7 +96,8 @@ async fn disable(
             consequences: vec![
                 cut(&console, &account),
                 "New connections are refused, with a certificate as well as with a password.".into(),
-                "Messages go on waiting in the inbox. Enabling the account undoes all of it.".into(),
+                "Every certificate of the account is revoked: once enabled, its devices enrol again.".into(),
+                "Messages go on waiting in the inbox.".into(),
             ],
             action: path(&["accounts", &account.name, "disable"]),
             fields: Vec::new(),
@@ -104,7 +105,9 @@ async fn disable(
             back: path(&["accounts", &account.name]),
         });
     }
-    console.house.directory.disable(&admin.who, &name, time::now()).await?;
+    let now = time::now();
+    console.house.directory.disable(&admin.who, &name, now).await?;
+    console.house.enrollment.part_with_leavers(&admin.who, now).await?;
     Ok(done(&path(&["accounts", &account.name]), Done::AccountDisabled, &account.name))
 }
 
@@ -133,7 +136,7 @@ async fn remove(
     }
     let now = time::now();
     let gone = console.house.directory.remove(&admin.who, &name, now).await?;
-    console.house.enrollment.revoke_account(&admin.who, gone.id, "cessation-of-operation", now).await?;
+    console.house.enrollment.part_with_leavers(&admin.who, now).await?;
     Ok(done("/accounts", Done::AccountRemoved, &gone.name))
 }
 

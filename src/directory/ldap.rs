@@ -2,19 +2,21 @@
 //!
 //! A sync brings the store to what the directory says, in one transaction, and cuts off who may no longer act. What a
 //! broken search could do to a company is made impossible here: an error, a partial or an empty answer disables
-//! nobody, and a sync that would cut off many people at once stops and says so.
+//! nobody, and a sync that would take many people away at once is held (`brake`).
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use arc_swap::ArcSwapOption;
 use chancery_ldap::{AttributeMap, Connector, Group, Health, Person, Settings, SignIn as Answer};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::brake::{Brake, Held, Leaver};
 use super::{Directory, SignIn};
 use crate::audit::Deed;
 use crate::id::AccountId;
@@ -22,11 +24,6 @@ use crate::principal::Principal;
 use crate::secret::SecretSource;
 use crate::store::{Account, AccountDraft, Source, StoreError, Tx};
 use crate::time::{self, Span, Timestamp};
-
-/// A sync may cut off this many people without being asked about it …
-const CUT_MANY: usize = 20;
-/// … or one in this many, whichever is more.
-const CUT_SHARE: usize = 10;
 
 /// `[directory.ldap]`
 #[derive(Clone, Debug, Deserialize)]
@@ -117,6 +114,8 @@ fn default_user_filter() -> String {
 /// The LDAP side of the directory.
 pub(crate) struct Ldap {
     connector: Connector,
+    brake: Brake,
+    held: ArcSwapOption<Held>,
 }
 
 /// What a sync did.
@@ -139,9 +138,11 @@ pub(crate) enum SyncError {
     #[error("the directory lists nobody: check `base` and `user_filter`. Nobody was changed")]
     Empty,
     #[error(
-        "this sync would cut off {cut} of {of} people, which looks like a wrong base or filter. Nobody was changed; disable people one by one, or correct the settings"
+        "this sync would take away {} of {} active people, which looks like a wrong base or filter. Nobody was changed: \
+         see `chancery directory held`, then correct the settings, or `chancery directory release {}`",
+        .0.leaving.len(), .0.active, .0.change
     )]
-    TooMany { cut: usize, of: usize },
+    Held(Arc<Held>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -151,19 +152,24 @@ pub(crate) enum SyncError {
 struct Difference {
     put: Vec<AccountDraft>,
     gone: Vec<AccountId>,
-    cut: HashSet<AccountId>,
+    /// Those who may act today and may not afterwards.
+    leaving: Vec<Leaver>,
     report: SyncReport,
 }
 
 impl Ldap {
     /// Makes ready to ask; no server is asked yet, so a house starts also while its directory is down.
-    pub(crate) fn open(config: &Config, credentials: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        directory: &super::Config,
+        config: &Config,
+        credentials: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let password = match &config.bind_password {
             Some(source) => source.read(credentials).context("directory.ldap.bind_password")?,
             None => Zeroizing::new(String::new()),
         };
         let connector = Connector::new(config.settings(), password).context("[directory.ldap]")?;
-        Ok(Self { connector })
+        Ok(Self { connector, brake: Brake::of(directory), held: ArcSwapOption::empty() })
     }
 
     /// Connects, binds and looks, for `directory test`.
@@ -191,11 +197,17 @@ impl Ldap {
         }
     }
 
-    /// Lists everybody and brings the store to it.
+    /// The change that waits for an admin, if one does.
+    pub(crate) fn held(&self) -> Option<Arc<Held>> {
+        self.held.load_full()
+    }
+
+    /// Lists everybody and brings the store to it, unless the brake holds the change and nobody released it.
     pub(super) async fn sync(
         &self,
         directory: &Directory,
         who: &Principal,
+        release: Option<&str>,
         now: Timestamp,
     ) -> Result<SyncReport, SyncError> {
         let listing = self.connector.people(now.to_offset()).await?;
@@ -205,35 +217,75 @@ impl Ldap {
         let groups = Groups::of(&self.connector.groups().await?.groups);
         let skipped: Vec<_> =
             listing.skipped.iter().map(|entry| (entry.id, format!("{}: {}", entry.dn, entry.why))).collect();
-        let difference = difference(&directory.all(), &listing.people, &groups, &skipped);
-        let before = directory.all().iter().filter(|account| account.source == Source::Ldap).count();
-        if difference.cut.len() > CUT_MANY.max(before / CUT_SHARE) {
-            return Err(SyncError::TooMany { cut: difference.cut.len(), of: before });
+        let known = directory.all();
+        let difference = difference(&known, &listing.people, &groups, &skipped);
+        let may_act =
+            |account: &&Arc<Account>| account.source == Source::Ldap && account.disabled().is_none();
+        let active = known.iter().filter(may_act).count();
+        let held = self.brake.judge(&difference.leaving, active, now);
+        let released = match held {
+            Some(held) if release == Some(&*held.change) => Some(held.change),
+            Some(held) => return Err(self.hold(directory, who, held, now).await),
+            None => None,
+        };
+        let report = difference.report.clone();
+        if !difference.is_empty() {
+            let leaving: Vec<_> = difference.leaving.iter().map(|leaver| leaver.id).collect();
+            let deeds = difference.deeds(who, released);
+            directory.change(move |tx| apply(tx, &difference, deeds, now)).await?;
+            leaving.iter().for_each(|id| directory.cut_off(*id));
         }
-        let Difference { put, gone, cut, report } = difference;
-        if !put.is_empty() || !gone.is_empty() {
-            let deed = Deed::new(who, "directory.sync", "ldap")
-                .with(json!({ "added": report.added, "changed": report.changed, "removed": report.removed }));
-            directory.change(move |tx| apply(tx, &put, &gone, deed, now)).await?;
-        }
-        cut.iter().for_each(|id| directory.cut_off(*id));
+        self.held.store(None);
         Ok(report)
+    }
+
+    /// The same change is held once, however often a sync meets it.
+    async fn hold(&self, directory: &Directory, who: &Principal, held: Held, now: Timestamp) -> SyncError {
+        if let Some(before) = self.held().filter(|before| before.change == held.change) {
+            return SyncError::Held(before);
+        }
+        let deed = held.deed(who);
+        if let Err(error) = directory.store.write(move |tx| tx.remember(deed, now)).await {
+            return error.into();
+        }
+        let held = Arc::new(held);
+        self.held.store(Some(held.clone()));
+        SyncError::Held(held)
+    }
+}
+
+impl Difference {
+    fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.gone.is_empty()
+    }
+
+    /// For the audit: the sync, and each of those who leave.
+    fn deeds(&self, who: &Principal, released: Option<String>) -> Vec<Deed> {
+        let SyncReport { added, changed, removed, .. } = self.report;
+        let mut facts = json!({ "added": added, "changed": changed, "removed": removed });
+        let verb = match released {
+            Some(change) => {
+                facts["change"] = json!(change);
+                "directory.release"
+            }
+            None => "directory.sync",
+        };
+        let leaves = |leaver: &Leaver| {
+            Deed::new(who, "account.leave", &leaver.account).with(json!({ "why": leaver.why }))
+        };
+        let sync = Deed::new(who, verb, "ldap").with(facts);
+        std::iter::once(sync).chain(self.leaving.iter().map(leaves)).collect()
     }
 }
 
 /// The gone first: their names may have been given to somebody new.
-fn apply(
-    tx: &mut Tx,
-    put: &[AccountDraft],
-    gone: &[AccountId],
-    deed: Deed,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+fn apply(tx: &mut Tx, difference: &Difference, deeds: Vec<Deed>, now: Timestamp) -> Result<(), StoreError> {
+    let Difference { put, gone, .. } = difference;
     gone.iter().try_for_each(|id| tx.remove_account(*id, now))?;
     // Names may have been swapped among those who stay: each known one first steps aside.
     put.iter().try_for_each(|draft| tx.set_account_name(draft.id, &draft.id.to_string()))?;
     put.iter().try_for_each(|draft| tx.put_account(draft, now))?;
-    tx.remember(deed, now)
+    deeds.into_iter().try_for_each(|deed| tx.remember(deed, now))
 }
 
 /// What LDAP says of somebody known already is the sync's to bring in: it alone sees the groups as a whole.
@@ -295,23 +347,31 @@ fn difference(
             Some(account) if differs(account, &draft) => out.report.changed += 1,
             Some(_) => continue,
         }
-        if draft.directory_disabled.is_some()
-            && by_id.get(&draft.id).is_some_and(|old| old.disabled().is_none())
-        {
-            out.cut.insert(draft.id);
+        if let (Some(why), Some(old)) = (&draft.directory_disabled, by_id.get(&draft.id)) {
+            out.leaving.extend(leaver(old, why));
         }
         out.put.push(draft);
     }
     if removable {
-        out.gone = known
-            .iter()
-            .filter(|account| account.source == Source::Ldap && !present.contains(&account.id))
-            .map(|account| account.id)
-            .collect();
+        let is_gone =
+            |account: &&Arc<Account>| account.source == Source::Ldap && !present.contains(&account.id);
+        for account in known.iter().filter(is_gone) {
+            out.gone.push(account.id);
+            out.leaving.extend(leaver(account, "no longer in the directory"));
+        }
     }
-    out.cut.extend(&out.gone);
-    (out.report.removed, out.report.cut_off) = (out.gone.len(), out.cut.len());
+    (out.report.removed, out.report.cut_off) = (out.gone.len(), out.leaving.len());
     out
+}
+
+/// Who may not act today has left before.
+fn leaver(account: &Account, why: &str) -> Option<Leaver> {
+    account.disabled().is_none().then(|| Leaver {
+        id: account.id,
+        account: account.name.clone(),
+        name: account.display.clone(),
+        why: why.to_owned(),
+    })
 }
 
 /// Group names by member, from groups that list their members; servers whose people list their groups need none.

@@ -7,7 +7,6 @@ use super::rules::{Act, authorize};
 use super::status::Gone;
 use super::{Enrollment, Failure, Refused, canonical};
 use crate::audit::Deed;
-use crate::id::AccountId;
 use crate::mqtt::Reason;
 use crate::principal::Principal;
 use crate::store::{Certificate, CertificateState, StoreError, Tx};
@@ -39,29 +38,31 @@ impl Enrollment {
         self.audited(who, "certificate.revoke", &serial, done, now).await
     }
 
-    /// Takes back whatever still stands of an account: somebody leaves. Says how many sessions ended.
-    pub(crate) async fn revoke_account(
-        &self,
-        who: &Principal,
-        account: AccountId,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<usize, Refused> {
-        let reason: ca::Reason = reason.parse().map_err(Refused::Word)?;
-        let outcome = authorize(who, Act::TakeBack(Some(account)));
-        self.audited(who, "certificate.revoke", &account.to_string(), outcome, now).await?;
-
-        let actor = who.clone();
-        let take_all_back = move |tx: &mut Tx| -> Result<Vec<Certificate>, Refused> {
-            let mut gone = Vec::new();
-            for line in tx.certificates(Some(account), i64::MAX)? {
-                if line.not_after > now && take_back(tx, &actor, &line, reason, now)? {
-                    gone.push(line);
-                }
+    /// Takes back whatever still stands of accounts that may not act any more. It is asked after every change of people,
+    /// and finds by itself whose certificates are meant, so what a crash left undone is done the next time. Says how
+    /// many sessions ended.
+    pub(crate) async fn part_with_leavers(&self, who: &Principal, now: Timestamp) -> Result<usize, Refused> {
+        let left = self.store.read(move |view| view.left_standing(now)).await?;
+        let (gone, disabled): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, gone)| *gone);
+        let mut ended = 0;
+        for (lines, reason) in
+            [(gone, ca::Reason::CessationOfOperation), (disabled, ca::Reason::AffiliationChanged)]
+        {
+            for some in lines.chunks(AT_ONCE) {
+                let (actor, some) = (who.clone(), some.to_vec());
+                let take_back_all = move |tx: &mut Tx| -> Result<Vec<Certificate>, Refused> {
+                    let mut taken = Vec::new();
+                    for (line, _) in some {
+                        if take_back(tx, &actor, &line, reason, now)? {
+                            taken.push(line);
+                        }
+                    }
+                    Ok(taken)
+                };
+                ended += self.carry_out(take_back_all, reason, now).await?;
             }
-            Ok(gone)
-        };
-        self.carry_out(take_all_back, reason, now).await
+        }
+        Ok(ended)
     }
 
     /// The ledger, and then everybody who relies on it. It is brought to its end even when whoever asked hangs up in
@@ -114,3 +115,6 @@ fn take_back(
     tx.remember(Deed::new(who, "certificate.revoke", &line.serial).with(facts), now)?;
     Ok(true)
 }
+
+/// How many are taken back in one unit of work: others wait for the writer too.
+const AT_ONCE: usize = 500;

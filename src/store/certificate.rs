@@ -4,7 +4,7 @@ use diesel::dsl::{case_when, max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
-use super::schema::certificate;
+use super::schema::{account, certificate};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
 use crate::time::Timestamp;
@@ -171,6 +171,29 @@ impl View {
             .select(max(certificate::not_after))
             .get_result(&mut self.conn)?;
         Ok(last.map(Timestamp::from_micros))
+    }
+
+    /// What still stands of accounts that may not act any more, and whether the account is gone for good.
+    pub(crate) fn left_standing(&mut self, now: Timestamp) -> Result<Vec<(Certificate, bool)>, StoreError> {
+        let out: Vec<(Vec<u8>, Option<i64>)> = account::table
+            .filter(account::removed_at.is_not_null())
+            .or_filter(account::admin_disabled.eq(true))
+            .or_filter(account::directory_disabled.is_not_null())
+            .select((account::id, account::removed_at))
+            .load(&mut self.conn)?;
+        let mut standing = Vec::new();
+        for (id, removed_at) in out {
+            let rows: Vec<Columns> = certificate::table
+                .filter(certificate::account.eq(id))
+                .filter(certificate::state.ne("revoked"))
+                .filter(certificate::not_after.gt(now.micros()))
+                .select(columns!())
+                .load(&mut self.conn)?;
+            for row in rows {
+                standing.push((from_row(row)?, removed_at.is_some()));
+            }
+        }
+        Ok(standing)
     }
 
     /// Whose key this is, if it was ever certified for somebody, and whether that certificate was revoked.

@@ -229,7 +229,7 @@ fn a_revoked_certificate_is_on_the_list_that_everybody_can_fetch() {
 }
 
 #[test]
-fn a_disabled_account_is_cut_off_and_refused_until_it_is_enabled() {
+fn a_disabled_account_is_cut_off_loses_its_certificates_and_enrols_again_once_enabled() {
     let town = Town::start();
     let bob = town.person("bob");
     town.account("carol", "correct horse");
@@ -240,11 +240,14 @@ fn a_disabled_account_is_cut_off_and_refused_until_it_is_enabled() {
     }
     assert_eq!(device.ending(Duration::from_secs(1)), Ending::Disconnect(0x98));
     assert_eq!(plain.ending(Duration::from_secs(1)), Ending::Disconnect(0x98));
-    assert_eq!(town.as_person(&bob).refused(), 0x87);
+    assert_shut_out(&town, &bob);
+    let shown = town.ask(&format!("cert show {}", bob.serial));
+    assert_eq!((&shown["state"], &shown["reason"]), (&"revoked".into(), &"affiliation-changed".into()));
     assert_eq!(town.mqtt().password("carol", "correct horse").refused(), 0x86, "which tells nothing");
     town.refused(3, &format!("cert enroll bob --out {}", text(&town.path("late"))));
     town.ask("account enable bob");
-    assert!(town.as_person(&bob).id("b").durable().connect().present);
+    assert_shut_out(&town, &bob);
+    assert!(town.as_person(&town.enroll("bob")).id("b").durable().connect().present);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! People from LDAP: a real OpenLDAP server next door says who they are and whether that is their password.
 
+use std::fs;
 use std::time::Duration;
 
-use crate::town::Town;
-use crate::town::client::Ending;
+use crate::town::client::{Ending, Refused};
 use crate::town::slapd::{Options, Slapd};
-use crate::town::tools::{eventually, poll};
+use crate::town::tools::{eventually, poll, tell};
+use crate::town::web::Web;
+use crate::town::{Person, Town, text};
 
 /// A directory with alice and bob, who is in ops.
 fn slapd() -> Slapd {
@@ -66,16 +68,118 @@ fn a_sync_brings_who_is_new_and_cuts_off_who_is_disabled_or_gone() {
     for client in [&mut by_certificate, &mut by_password, &mut carol] {
         assert_eq!(client.ending(Duration::from_secs(1)), Ending::Disconnect(0x98), "{report}");
     }
-    assert_eq!(town.as_person(&bob).refused(), 0x87);
+    assert_revoked(&town, &bob, "affiliation-changed");
     assert_eq!(town.mqtts(None).password("bob", "builder42").refused(), 0x86);
     assert_eq!(town.mqtts(None).password("carol", "christmas").refused(), 0x86);
     slapd.enable("bob");
     town.ask("directory sync");
+    let bob = town.enroll("bob");
     town.as_person(&bob).connect().ping();
     // What an admin disabled here, the directory does not enable.
     town.ask("account disable bob");
     town.ask("directory sync");
-    assert_eq!(town.as_person(&bob).refused(), 0x87);
+    assert_revoked(&town, &bob, "affiliation-changed");
+    assert_eq!(town.mqtts(None).password("bob", "builder42").refused(), 0x86);
+}
+
+/// The ledger and the list say so, and no handshake goes through.
+fn assert_revoked(town: &Town, person: &Person, reason: &str) {
+    let shown = town.ask(&format!("cert show {}", person.serial));
+    assert_eq!((&shown["state"], &shown["reason"]), (&"revoked".into(), &reason.into()));
+    let list = town.path("now.crl");
+    fs::write(&list, town.cli("ca crl").well()).expect("our own folder");
+    let list = tell("openssl", &["crl", "-in", text(&list), "-noout", "-text"]).well();
+    assert!(list.contains(&person.serial), "{list}");
+    assert!(matches!(town.as_person(person).try_connect(), Err(Refused::Closed(_))));
+}
+
+#[test]
+fn a_leavers_live_session_and_certificate_end_with_the_sync_that_sees_it() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    let (alice, bob) = (town.enroll("alice"), town.enroll("bob"));
+    let mut leaver = town.as_person(&alice).id("a").connect();
+    let mut stays = town.as_person(&bob).id("b").connect();
+    slapd.remove("alice");
+    town.ask("directory sync");
+    assert_eq!(leaver.ending(Duration::from_secs(1)), Ending::Disconnect(0x98));
+    stays.ping();
+    assert_revoked(&town, &alice, "cessation-of-operation");
+    let deeds = town.ask("audit list");
+    let deeds = deeds.as_array().expect("a list").iter();
+    let of_alice: Vec<_> = deeds
+        .filter(|entry| entry["subject"] == "alice" || entry["subject"] == alice.serial.as_str())
+        .map(|entry| entry["deed"].as_str().unwrap_or_default())
+        .collect();
+    assert!(of_alice.starts_with(&["certificate.revoke", "account.leave"]), "{of_alice:?}");
+}
+
+#[test]
+fn a_broken_search_takes_nobody_away_until_an_admin_has_seen_whom() {
+    let slapd = slapd();
+    slapd.add_people("clerk", 8);
+    let mut town = Town::plan().ldap(&slapd).start();
+    eventually("the people are known", || count(&town) == 10);
+    let clerk = town.enroll("clerk0001");
+    let mut live = town.as_person(&clerk).id("c").connect();
+
+    // Somebody moves most of the company out of the filter.
+    let config = fs::read_to_string(town.path("chancery.toml")).expect("the configuration");
+    let narrow = "[directory.ldap]\nuser_filter = \"(&(objectClass=inetOrgPerson)(!(uid=clerk*)))\"\n";
+    let broken = config.replace("[directory.ldap]\n", narrow);
+    assert_ne!(broken, config);
+    fs::write(town.path("chancery.toml"), &broken).expect("our own folder");
+    town.restart();
+    drop(live);
+    let held = || town.ask("directory held")["leaving"].as_array().map_or(0, Vec::len);
+    eventually("the brake holds the change", || held() == 8);
+    let told = town.refused(3, "directory sync");
+    assert!(told.contains("8 of 10") && told.contains("directory held"), "{told}");
+    assert_eq!(town.ask(&format!("cert show {}", clerk.serial))["state"], "active");
+    live = town.as_person(&clerk).id("c").connect();
+
+    // It is told wherever an admin looks.
+    let status = town.cli("--json status").json();
+    let checks = status["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|check| check["part"] == "directory").expect("a check of the directory");
+    assert_eq!(check["verdict"], "fail", "{check}");
+    let told = town.cli("directory held").well();
+    assert!(told.contains("clerk0007") && told.contains("no longer in the directory"), "{told}");
+    let metrics = Web::new(&town).get("/metrics").body;
+    assert!(metrics.contains("chancery_directory_held_people 8"), "{metrics}");
+    let mut admin = Web::new(&town);
+    let link = town.ask("admin link")["link"].as_str().expect("a link").to_owned();
+    let link = link.split_once("/link/").map(|(_, secret)| format!("/link/{secret}")).expect("a link");
+    let (name, password) = ("root", "a long enough password");
+    admin.submit(&link, &link, &[("name", name), ("password", password), ("again", password)]);
+    assert!(admin.page("/").body.contains("8 of 10 active people is held"));
+    let deeds = town.ask("audit list");
+    let holds = deeds.as_array().expect("a list").iter().filter(|entry| entry["deed"] == "directory.hold");
+    assert_eq!(holds.count(), 1, "the same change is held once: {deeds}");
+
+    // A release is of the change that was seen, and of no other.
+    town.refused(3, "directory release 0011223344556677");
+    let change = town.ask("directory held")["change"].as_str().expect("a change").to_owned();
+    slapd.remove("alice");
+    town.refused(3, &format!("directory release {change}"));
+    live.ping();
+    let change = town.ask("directory held")["change"].as_str().expect("a change").to_owned();
+    assert_eq!(town.ask(&format!("directory release {change}"))["cut_off"], 9);
+    assert_eq!(live.ending(Duration::from_secs(1)), Ending::Disconnect(0x98));
+    assert_revoked(&town, &clerk, "cessation-of-operation");
+    assert_eq!(count(&town), 1);
+    assert_eq!(town.ask("directory held"), serde_json::json!({}));
+}
+
+#[test]
+fn a_directory_that_shows_nobody_is_not_a_company_that_left() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    let bob = town.enroll("bob");
+    slapd.remove("alice");
+    slapd.remove("bob");
+    assert!(town.cli("directory sync").err.contains("lists nobody"));
+    town.as_person(&bob).connect().ping();
 }
 
 #[test]

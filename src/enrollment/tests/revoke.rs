@@ -99,21 +99,23 @@ async fn a_leaver_loses_every_certificate() {
     let house = House::new().await;
     let (one, two) = (house.enrolled("alice").await, house.enrolled("alice").await);
     let other = house.enrolled("bob").await;
-    let _line = connected(&house, &house.presented(&one), "phone").await;
-    let leave = house.enrollment.revoke_account(
-        &Principal::System,
-        house.id("alice"),
-        "cessation-of-operation",
-        house.now,
-    );
-    assert_eq!(leave.await.unwrap(), 1);
+    let line = connected(&house, &house.presented(&one), "phone").await;
+    assert_eq!(house.enrollment.part_with_leavers(&Principal::System, house.now).await.unwrap(), 0);
+    house.directory.disable(&Principal::Host, "alice", house.now).await.unwrap();
+    house.enrollment.part_with_leavers(&Principal::System, house.now).await.unwrap();
     assert!(house.enrollment.is_revoked(&one.serial) && house.enrollment.is_revoked(&two.serial));
     assert!(!house.enrollment.is_revoked(&other.serial));
-    let again =
-        house.enrollment.revoke_account(&Principal::System, house.id("alice"), "unspecified", house.now);
-    assert_eq!(again.await.unwrap(), 0);
+    assert_eq!(line.ending(), Some(Reason::AdministrativeAction));
+    let shown = house.enrollment.show(&one.serial).await.unwrap().unwrap();
+    assert_eq!(shown.reason.as_deref(), Some("affiliation-changed"));
+    house.directory.remove(&Principal::Host, "bob", house.now).await.unwrap();
+    house.enrollment.part_with_leavers(&Principal::System, house.now).await.unwrap();
+    let shown = house.enrollment.show(&other.serial).await.unwrap().unwrap();
+    assert_eq!(shown.reason.as_deref(), Some("cessation-of-operation"));
+    // There is nothing left to take back.
+    house.enrollment.part_with_leavers(&Principal::System, house.now).await.unwrap();
     let taken = house.deeds().await.iter().filter(|deed| *deed == "system certificate.revoke").count();
-    assert_eq!(taken, 2);
+    assert_eq!(taken, 3);
 }
 
 #[tokio::test]

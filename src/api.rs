@@ -1,7 +1,8 @@
 //! The REST API: the operations of the house as JSON, for the command line over the control socket, and the little
 //! that devices may do over HTTPS. The console shows the same operations to people.
 //!
-//! Errors are `{"error": sentence, "code": …}` with 400 wrong request, 404 not found, 409 refused, 500 failure.
+//! Errors are `{"error": sentence, "code": …}` with 400 wrong request, 404 not found, 409 refused, 500 failure. A request
+//! for a certificate that an admin has to agree to is answered by 202.
 
 mod accounts;
 mod certificates;
@@ -11,6 +12,7 @@ mod log;
 pub(crate) mod metrics;
 mod outbox;
 mod peers;
+mod pending;
 mod rooms;
 mod sessions;
 mod status;
@@ -22,10 +24,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
 pub(crate) use keys::KeyView;
+pub(crate) use pending::PendingView;
 pub(crate) use sessions::SessionView;
 pub(crate) use status::{Check, Status, Verdict, status};
 pub(crate) use system::console_link;
@@ -33,7 +37,7 @@ pub(crate) use system::console_link;
 use crate::broker::Broker;
 use crate::chat::{Chat, RoomRefused};
 use crate::directory::Directory;
-use crate::enrollment::Enrollment;
+use crate::enrollment::{Enrollment, Wait};
 use crate::outbox::Outbox;
 use crate::peer::Peers;
 use crate::store::{Store, StoreError};
@@ -69,6 +73,7 @@ pub(crate) fn host_router(house: House) -> Router {
         .merge(status::routes())
         .merge(accounts::routes())
         .merge(certificates::routes())
+        .merge(pending::routes())
         .merge(keys::routes())
         .merge(log::routes())
         .merge(log::host_routes())
@@ -101,6 +106,8 @@ pub(crate) enum Refused {
     Forbidden(String),
     /// Something broke.
     Failed(String),
+    /// A request for a certificate waits for an admin.
+    Waiting(Wait),
 }
 
 /// What handlers give.
@@ -109,6 +116,7 @@ type Answer<T> = Result<Json<T>, Refused>;
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, code, error) = match self {
+            Refused::Waiting(wait) => return waits(wait),
             Refused::BadRequest(error) => (StatusCode::BAD_REQUEST, "bad_request", error),
             Refused::NotFound(error) => (StatusCode::NOT_FOUND, "not_found", error),
             Refused::Forbidden(error) => (StatusCode::CONFLICT, "refused", error),
@@ -119,6 +127,13 @@ impl IntoResponse for Refused {
         };
         (status, Json(json!({ "error": error, "code": code }))).into_response()
     }
+}
+
+/// No error: the same request sent again gets the certificate, as with EST (RFC 7030 §4.2.3).
+fn waits(wait: Wait) -> Response {
+    let retry = [(RETRY_AFTER, wait.retry.as_secs().to_string())];
+    let body = json!({ "request": wait.id, "state": "waiting", "expires_at": wait.until });
+    (StatusCode::ACCEPTED, retry, Json(body)).into_response()
 }
 
 impl From<StoreError> for Refused {

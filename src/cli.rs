@@ -201,7 +201,7 @@ mod tests {
             account set-password a\naccount set-password a --password-file f\naccount set-password a --password-stdin\n\
             account disable a\naccount enable a\naccount remove a\ncert list\ncert list --account a\ncert show 0A\n\
             cert enroll a --out d\ncert enroll a --out d --csr f\ncert enroll a --out d --p12 --legacy --force\n\
-            cert token a\ncert revoke 0A\ncert revoke 0A --reason key-compromise\nkey list\nkey list a\n\
+            cert token a\ncert pending\ncert approve 0a\ncert deny 0a\ncert revoke 0A\ncert revoke 0A --reason key-compromise\nkey list\nkey list a\n\
             key add a f\nkey add a f --name N\nkey remove 0a\nca show\nca crl\nca crl --der\n\
             ca root d --domain a.example --organization A --passphrase-file f\nca root d --sign r --public-url u\n\
             ca root d --crl --module m --token t --label l --pin-file f\nca root d --verify\nca adopt f\nca roll\n\

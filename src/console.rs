@@ -22,6 +22,7 @@ mod outbox;
 mod overview;
 mod page;
 mod peers;
+mod pending;
 mod revoke;
 mod rooms;
 mod session;
@@ -56,6 +57,7 @@ pub(crate) fn router(house: House) -> Router {
         .merge(account::routes())
         .merge(enrol::routes())
         .merge(certificates::routes())
+        .merge(pending::routes())
         .merge(revoke::routes())
         .merge(keys::routes())
         .merge(sessions::routes())

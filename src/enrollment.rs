@@ -2,9 +2,11 @@
 //!
 //! Every front (console, API, command line, token, renewal) ends in the same two functions: [`authorize`] decides,
 //! `certify` does. Names come from the directory and the profile, never from the request; a serial is in the ledger
-//! and in the audit before the key signs; what is taken back is in the ledger before anybody hears of it. Keys and
-//! certificates themselves are the craft of `ca`.
+//! and in the audit before the key signs; what is taken back is in the ledger before anybody hears of it. In between,
+//! where the operator wants it so, an admin is waited for (`approval`). Keys and certificates themselves are the craft
+//! of `ca`.
 
+mod approval;
 mod authority;
 mod config;
 mod crl;
@@ -40,6 +42,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Notify};
 
+pub(crate) use approval::Wait;
 pub(crate) use config::{Config, Pkcs11};
 pub(crate) use crl::CrlInfo;
 pub(crate) use front::{Shown, public_router, router};
@@ -156,6 +159,7 @@ impl Enrollment {
         authority.life(&authority.current(), client, now)?; // A wrong clock shows at start.
         roll::catch_up(&store, &authority.current(), now).await?;
         log::catch_up(&store).await?;
+        store.write(|tx| tx.reopen_pending(None)).await?;
         let revoked = Arc::new(status::Index::load(&store, now.before(crl::LIFE)).await?);
         let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), revoked.clone(), now).await?);
         let enrollment = Self {
@@ -283,8 +287,8 @@ impl Enrollment {
         self.store.read(move |view| view.certificate(&serial)).await
     }
 
-    /// Authorize, take the names from directory and grant, hold the request against them, certify, hand out. A refusal
-    /// is audited as well.
+    /// Authorize, take the names from directory and grant, hold the request against them, wait for an admin where one has
+    /// to agree, certify, hand out. A refusal is audited as well.
     async fn issue(
         &self,
         who: &Principal,
@@ -292,11 +296,17 @@ impl Enrollment {
         asked: Asked,
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let deed = asked.deed;
+        let (deed, front, grant) = (asked.deed, asked.front, asked.grant.clone());
         let outcome = match self.decide(who, account, asked) {
             Ok((certify, material)) => {
-                let issuer = certify.order.issuer.clone();
-                self.certify(who, certify, now).await.map(|issued| (issued, issuer, material))
+                let issued = match self.cfg.approval(grant.profile()) {
+                    true => self.approved(who, front, &grant, certify, &material, now).await,
+                    false => {
+                        let issuer = certify.order.issuer.clone();
+                        self.certify(who, certify, now).await.map(|issued| (issued, issuer))
+                    }
+                };
+                issued.map(|(issued, issuer)| (issued, issuer, material))
             }
             Err(refused) => Err(refused),
         };
@@ -317,9 +327,9 @@ impl Enrollment {
         let Asked { deed, front, grant, material, ground } = asked;
         authorize(
             who,
-            match ground {
-                Ground::Standing => Act::Certify(account, &grant),
-                Ground::Token(_) | Ground::Certificate(_) | Ground::Client(_) => Act::Granted(account),
+            match &ground {
+                ground if ground.was_granted() => Act::Granted(account),
+                _ => Act::Certify(account, &grant),
             },
         )?;
         let (material, subject, profile) = (material?, grant.subject(account), grant.profile());
@@ -375,6 +385,7 @@ impl Enrollment {
             ground.holds(tx, now)?;
             key_is_free(&tx.key_used_by(&new.spki)?, account)?;
             tx.intend_certificate(&new, now)?;
+            ground.settle(tx, &new.serial, now)?;
             Ok(tx.remember(intent, now)?)
         };
         self.store.write(intend).await?;
@@ -397,7 +408,8 @@ impl Enrollment {
         Ok(issued)
     }
 
-    /// Remembers who was told no; what broke goes to the log of whoever handles it.
+    /// Remembers who was told no. That somebody waits was remembered with the request; what broke goes to the log of
+    /// whoever handles it.
     async fn audited<T>(
         &self,
         who: &Principal,
@@ -407,7 +419,7 @@ impl Enrollment {
         now: Timestamp,
     ) -> Result<T, Refused> {
         if let Err(refused) = &outcome
-            && !matches!(refused, Refused::Failed(_))
+            && !matches!(refused, Refused::Failed(_) | Refused::Waiting(_))
         {
             let entry = Deed::new(who, deed, subject).with(json!({ "refused": refused.to_string() }));
             if let Err(error) = self.store.write(move |tx| tx.remember(entry, now)).await {

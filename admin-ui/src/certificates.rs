@@ -16,6 +16,8 @@ pub struct Certificates {
     pub rows: Vec<CertificateRow>,
     /// Which page this is.
     pub paging: Paging,
+    /// How many requests wait for an admin.
+    pub pending: u64,
 }
 
 /// One certificate in a list.

@@ -32,6 +32,7 @@ pub mod outbox;
 pub mod overview;
 pub mod peer;
 pub mod peers;
+pub mod pending;
 pub mod revoke;
 pub mod room;
 pub mod rooms;

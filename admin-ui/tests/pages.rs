@@ -121,6 +121,8 @@ fn every_path_a_form_posts_to_is_one_the_console_serves() {
         "/accounts/*/password",
         "/accounts/*/enrol",
         "/certificates/*/revoke",
+        "/pending/*/approve",
+        "/pending/*/deny",
         "/keys/*/remove",
         "/sessions/*/kick",
         "/outbox/*/retry",

@@ -178,10 +178,14 @@ impl From<Why> for Refused {
     fn from(refused: Why) -> Self {
         let sentence = refused.to_string();
         match refused {
-            Why::NoAccount(_) | Why::NoCertificate(_) => Refused::NotFound(sentence),
-            Why::Request(_) | Why::Password(_) | Why::Word(_) | Why::Grant { .. } | Why::Message(_) => {
-                Refused::BadRequest(sentence)
-            }
+            Why::Waiting(wait) => Refused::Waiting(wait),
+            Why::NoAccount(_) | Why::NoCertificate(_) | Why::NotPending(_) => Refused::NotFound(sentence),
+            Why::Request(_)
+            | Why::Password(_)
+            | Why::Word(_)
+            | Why::Grant { .. }
+            | Why::BringKey(_)
+            | Why::Message(_) => Refused::BadRequest(sentence),
             Why::Failed(_) => Refused::Failed(sentence),
             _ => Refused::Forbidden(sentence),
         }

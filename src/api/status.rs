@@ -84,6 +84,7 @@ pub(crate) async fn status(house: &House) -> Result<Status, StoreError> {
             check_directory(house).await,
             check_outbox(house).await,
             check_authority(house),
+            check_pending(house).await,
         ],
     })
 }
@@ -166,6 +167,21 @@ fn check_authority(house: &House) -> Check {
             )
         },
         days => ok("authority", format!("the issuing certificate lasts another {days} days")),
+    }
+}
+
+async fn check_pending(house: &House) -> Check {
+    match house.enrollment.pending(time::now()).await.map(|all| all.len()) {
+        Ok(0) => ok("requests", "none waits for approval"),
+        Ok(waiting) => Check {
+            verdict: Verdict::Warn,
+            ..fail(
+                "requests",
+                if waiting == 1 { "1 request waits".into() } else { format!("{waiting} requests wait") },
+                "decide on them: `chancery cert pending`, then approve or deny",
+            )
+        },
+        Err(error) => fail("requests", error, "see the journal"),
     }
 }
 

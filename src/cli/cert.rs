@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::client::{Client, at, encode};
 use super::enroll::Enroll;
 use super::output::Output;
+use super::table::cell;
 use super::trouble::Trouble;
 use crate::enrollment::check_proof;
 
@@ -49,6 +50,18 @@ pub(super) enum Verb {
         /// The certificate in PEM, when it is not to be the one in the proof's file
         #[arg(long, value_name = "FILE")]
         certificate: Option<PathBuf>,
+    },
+    /// Requests that wait for an admin to agree
+    Pending,
+    /// Agree to a request that waits: it is decided on again, and signed
+    Approve {
+        #[arg(value_parser = super::named)]
+        request: String,
+    },
+    /// Refuse a request that waits
+    Deny {
+        #[arg(value_parser = super::named)]
+        request: String,
     },
     /// Take a certificate back and end the sessions that showed it
     Revoke {
@@ -107,6 +120,18 @@ impl Verb {
                 out.show(&["log", "certificate", "proof"], &client.get(&at(&["log", "proof", &serial]))?)
             }
             Verb::Verify { proof, log, certificate } => verify(&proof, &log, certificate.as_deref(), out),
+            Verb::Pending => {
+                let fields = ["request", "account", "profile", "names", "front", "created_at", "expires_at"];
+                out.list("requests", &fields, &client.get(&at(&["pending"]))?)
+            }
+            Verb::Approve { request } => {
+                let answer = client.post(&at(&["pending", &request, "approve"]), None)?;
+                out.done(&format!("approved: certificate {}", cell(&answer["serial"])), &answer)
+            }
+            Verb::Deny { request } => {
+                let answer = client.post(&at(&["pending", &request, "deny"]), None)?;
+                out.done("denied", &answer)
+            }
             Verb::Revoke { serial, reason } => {
                 let body = json!({ "reason": reason });
                 let answer = client.post(&at(&["certificates", &serial, "revoke"]), Some(&body))?;

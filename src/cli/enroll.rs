@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::cert::Grant;
 use super::client::{Client, at};
 use super::output::{Output, pem};
+use super::table::cell;
 use super::trouble::Trouble;
 
 /// For everybody to read, as far as the caller's umask lets them.
@@ -53,7 +54,21 @@ impl Enroll {
             // Nothing is left behind by what was not done; a folder that somebody filled meanwhile stays.
             let _ = std::fs::remove_dir(&self.out);
         }
-        let Value::Object(mut answer) = asked? else {
+        let asked = asked?;
+        if asked["state"] == "waiting" {
+            if made {
+                let _ = std::fs::remove_dir(&self.out);
+            }
+            let request = cell(&asked["request"]);
+            return out.done(
+                &format!(
+                    "nothing is issued yet: the request {request} waits for `chancery cert approve {request}`; enroll \
+                     again with the same request afterwards"
+                ),
+                &asked,
+            );
+        }
+        let Value::Object(mut answer) = asked else {
             return Err(Trouble::Failed(
                 "the daemon's answer is no certificate; are both of one version?".into(),
             ));

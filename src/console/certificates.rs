@@ -56,6 +56,7 @@ async fn list(State(console): State<Console>, admin: Admin, Query(asked): Query<
         account: account.into(),
         rows: lines.iter().map(|line| ledger_row(line, now)).collect(),
         paging,
+        pending: console.house.enrollment.pending(now).await?.len() as u64,
     })
 }
 

@@ -20,6 +20,8 @@ pub(super) enum Done {
     AccountEnabled,
     AccountRemoved,
     Revoked,
+    Approved,
+    Denied,
     KeyRemoved,
     Kicked,
     NotConnected,
@@ -60,7 +62,7 @@ impl Done {
 /// Characters of a subject that are kept; each may take twelve bytes in the cookie.
 const LONGEST: usize = 80;
 
-const WORDS: [(Done, &str, &str); 18] = [
+const WORDS: [(Done, &str, &str); 20] = [
     (Done::SignedIn, "signed-in", "Welcome, {}."),
     (Done::AccountAdded, "account-added", "The account {} was added."),
     (Done::PasswordSet, "password-set", "{} has a new password."),
@@ -68,6 +70,8 @@ const WORDS: [(Done, &str, &str); 18] = [
     (Done::AccountEnabled, "account-enabled", "{} is enabled."),
     (Done::AccountRemoved, "account-removed", "The account {} was removed."),
     (Done::Revoked, "revoked", "The certificate was revoked; live sessions cut: {}."),
+    (Done::Approved, "approved", "The request {} was approved, and this is its certificate."),
+    (Done::Denied, "denied", "The request {} was denied."),
     (Done::KeyRemoved, "key-removed", "The key was removed; live sessions cut: {}."),
     (Done::Kicked, "kicked", "The client {} was disconnected."),
     (Done::NotConnected, "not-connected", "The client {} was not connected any more."),

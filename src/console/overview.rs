@@ -72,6 +72,7 @@ fn part(house: &House, check: &Check, now: Timestamp) -> Part {
         "directory" => ("Directory", Nav::Accounts.href()),
         "outbox" => ("Outbox", Nav::Outbox.href()),
         "authority" => ("Authority", Nav::Certificates.href()),
+        "requests" => ("Requests", "/pending"),
         other => (other, ""),
     };
     Part {

@@ -145,6 +145,10 @@ impl<E: Into<Refused>> From<E> for Trouble {
             Refused::NotFound(why) => Self::new(StatusCode::NOT_FOUND, "Nothing is here", sentence(&why)),
             Refused::Forbidden(why) => Self::new(StatusCode::CONFLICT, "That was refused", sentence(&why)),
             Refused::Failed(why) => Self::failed(&why),
+            Refused::Waiting(wait) => {
+                let what = format!("The request {} waits for approval: see Certificates.", wait.id);
+                Self::new(StatusCode::ACCEPTED, "That takes an approval", what)
+            }
         }
     }
 }

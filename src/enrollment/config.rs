@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) profile: BTreeMap<String, ProfileConfig>,
     /// How long a one-time token waits to be used.
     pub(crate) token_ttl: Span,
+    /// How long a request waits for an admin.
+    pub(crate) approval_ttl: Span,
     /// Where everybody reaches the door `http`, such as `http://pki.corp.example`; it stands in every certificate.
     pub(crate) public_url: Option<String>,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Pkcs11 {
 pub(crate) struct ProfileConfig {
     /// How long a certificate lives.
     pub(crate) validity: Option<Span>,
+    /// Whether an admin has to agree to each.
+    pub(crate) approval: bool,
 }
 
 /// The curve of the authority's keys.
@@ -84,6 +88,7 @@ impl Default for Config {
             server_key_generation: false,
             profile: BTreeMap::new(),
             token_ttl: Span(DAY),
+            approval_ttl: Span(WEEK),
             public_url: None,
         }
     }
@@ -107,6 +112,9 @@ impl Config {
         if !(MINUTE..=DAY).contains(&self.token_ttl.0) {
             problems.push("authority.token_ttl: between \"1m\" and \"24h\"".into());
         }
+        if !(HOUR..=MONTH).contains(&self.approval_ttl.0) {
+            problems.push("authority.approval_ttl: between \"1h\" and \"30d\"".into());
+        }
         if self.public_url.as_deref().is_some_and(|url| !is_plain_http(url)) {
             problems.push(
                 "authority.public_url: begins with http:// and names a host, as in \"http://pki.corp.example\"; whoever \
@@ -123,6 +131,11 @@ impl Config {
     pub(crate) fn validity(&self, profile: ca::Profile) -> Duration {
         let ruled = self.profile.get(profile.name()).and_then(|rules| rules.validity);
         ruled.map_or(profile.validity(), |span| span.0)
+    }
+
+    /// Whether an admin has to agree to each certificate of a profile.
+    pub(crate) fn approval(&self, profile: ca::Profile) -> bool {
+        self.profile.get(profile.name()).is_some_and(|rules| rules.approval)
     }
 }
 
@@ -162,6 +175,8 @@ fn is_plain_http(url: &str) -> bool {
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -174,11 +189,11 @@ mod tests {
 
     #[test]
     fn every_unsound_value_is_told_at_once() {
-        let text = r#"{ "organization": "", "token_ttl": "2d", "public_url": "https://x",
+        let text = r#"{ "organization": "", "token_ttl": "2d", "approval_ttl": "31d", "public_url": "https://x",
             "pkcs11": { "module": "softhsm2.so", "token": "", "key": "", "pin": { "file": "pin" } },
             "profile": { "client": { "validity": "1000d" }, "session": { "validity": "25h" }, "root": {} } }"#;
         let config: Config = serde_json::from_str(text).unwrap();
-        assert_eq!(config.problems().len(), 9, "{:?}", config.problems());
+        assert_eq!(config.problems().len(), 10, "{:?}", config.problems());
         assert!(
             serde_json::from_str::<Config>(r#"{ "profile": { "client": { "validty": "1h" } } }"#).is_err()
         );

@@ -1,7 +1,7 @@
 //! What entitles a request besides the one who brings it.
 
 use super::{Presented, Refused, status};
-use crate::store::Tx;
+use crate::store::{AcmeAccount, Entitled, Pending, Tx};
 use crate::time::Timestamp;
 
 /// Judged in the unit of work that accounts for the serial, so that no token serves twice and no certificate renews
@@ -15,6 +15,8 @@ pub(super) enum Ground {
     Certificate(Presented),
     /// A client of ACME, by its id, that was bound to a token.
     Client(String),
+    /// A request that waited, on what entitled it then.
+    Pending(Pending),
 }
 
 impl Ground {
@@ -25,22 +27,70 @@ impl Ground {
             Ground::Token(_) => "token".into(),
             Ground::Certificate(shown) => format!("certificate {}", shown.serial),
             Ground::Client(id) => format!("client {id}"),
+            Ground::Pending(pending) => format!("request {}", pending.id),
+        }
+    }
+
+    /// Whether somebody else decided before that the account may have this.
+    pub(super) fn was_granted(&self) -> bool {
+        match self {
+            Ground::Standing => false,
+            Ground::Pending(pending) => pending.entitled != Entitled::Admin,
+            Ground::Token(_) | Ground::Certificate(_) | Ground::Client(_) => true,
+        }
+    }
+
+    /// What of it is kept while the request waits.
+    pub(super) fn entitles(&self) -> Entitled {
+        match self {
+            Ground::Standing => Entitled::Admin,
+            Ground::Token(hash) => Entitled::Token(*hash),
+            Ground::Certificate(shown) => Entitled::Certificate(shown.serial.clone()),
+            Ground::Client(id) => Entitled::Client(id.clone()),
+            Ground::Pending(pending) => pending.entitled.clone(),
         }
     }
 
     /// Judges it, and uses a token up.
     pub(super) fn holds(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Refused> {
         match self {
-            Ground::Standing => Ok(()),
-            Ground::Token(hash) if tx.use_token(hash, now)? => Ok(()),
-            Ground::Token(_) => Err(Refused::DeadToken),
-            Ground::Client(id) => match tx.acme_account(id)? {
-                Some(client) if !client.deactivated => Ok(()),
-                _ => Err(Refused::DeadToken),
-            },
-            Ground::Certificate(shown) => {
-                Ok(status::judge(tx.certificate(&shown.serial)?.as_ref(), shown, now)?)
-            }
+            Ground::Token(hash) if !tx.use_token(hash, now)? => Err(Refused::DeadToken),
+            ground => ground.stands(tx, now),
         }
+    }
+
+    /// Judges it; a token was judged where it was brought.
+    pub(super) fn stands(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Refused> {
+        match self {
+            Ground::Standing | Ground::Token(_) => Ok(()),
+            Ground::Certificate(shown) => {
+                Ok(status::judge(tx.certificate(&shown.serial)?.as_ref(), shown.account, now)?)
+            }
+            Ground::Client(id) => is_active(tx.acme_account(id)?),
+            Ground::Pending(pending) => match &pending.entitled {
+                Entitled::Admin | Entitled::Token(_) => Ok(()),
+                Entitled::Certificate(serial) => {
+                    Ok(status::judge(tx.certificate(serial)?.as_ref(), pending.account, now)?)
+                }
+                Entitled::Client(id) => is_active(tx.acme_account(id)?),
+            },
+        }
+    }
+
+    /// A serial was accounted for: a request that waited is over, once.
+    pub(super) fn settle(&self, tx: &mut Tx, serial: &str, now: Timestamp) -> Result<(), Refused> {
+        match self {
+            Ground::Pending(pending) if !tx.approve_pending(&pending.id, serial, now)? => {
+                Err(Refused::NotPending(pending.id.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_active(client: Option<AcmeAccount>) -> Result<(), Refused> {
+    match client {
+        Some(client) if !client.deactivated => Ok(()),
+        _ => Err(Refused::DeadToken),
     }
 }

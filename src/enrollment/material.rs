@@ -44,6 +44,8 @@ pub(crate) struct Enrolled {
 /// A request that was read.
 pub(super) enum Material {
     Requested(ca::Csr),
+    /// A key whose request was read before.
+    Proven(ca::PublicKey),
     Made {
         pair: ca::KeyPair,
         key: ca::PublicKey,
@@ -89,14 +91,14 @@ impl Material {
     pub(super) fn key(&self) -> &ca::PublicKey {
         match self {
             Material::Requested(csr) => csr.public_key(),
-            Material::Made { key, .. } => key,
+            Material::Proven(key) | Material::Made { key, .. } => key,
         }
     }
 
     /// Where the key comes from, for the audit.
     pub(super) fn origin(&self) -> &'static str {
         match self {
-            Material::Requested(_) => "brought",
+            Material::Requested(_) | Material::Proven(_) => "brought",
             Material::Made { .. } => "made by the house",
         }
     }
@@ -106,7 +108,7 @@ impl Material {
         let csr = match self {
             Material::Requested(csr) => csr,
             Material::Made { asked: Some(csr), .. } => csr,
-            Material::Made { asked: None, .. } => return Ok(()),
+            Material::Proven(_) | Material::Made { asked: None, .. } => return Ok(()),
         };
         ca::check_request(csr, subject).map_err(|refusal| match refusal {
             ca::Refusal::ForeignName(name) => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chancery_ca as ca;
 
+use super::approval::Wait;
 use super::signer::Trouble;
 use super::status::StatusRefused;
 use crate::secret::NoSecret;
@@ -46,6 +47,19 @@ pub(crate) enum Refused {
     DeadToken,
     #[error(transparent)]
     Status(#[from] StatusRefused),
+    /// Not a no, but not yet.
+    #[error("the request {} waits for an admin's approval: send the same again later, until {}", .0.id, .0.until)]
+    Waiting(Wait),
+    #[error("an admin denied this request: ask why before you ask again")]
+    Denied,
+    #[error(
+        "a certificate of the profile {0} waits for approval, and no key is kept meanwhile: bring a request"
+    )]
+    BringKey(ca::Profile),
+    #[error("too many requests wait for approval already: ask an admin to decide on them")]
+    Crowded,
+    #[error("there is no request {0} that waits")]
+    NotPending(String),
     /// A message of a protocol that was not understood, or whose sender was not proven.
     #[error("{0}")]
     Message(String),

@@ -11,6 +11,8 @@ pub(super) enum Act<'a> {
     Certify(&'a Account, &'a Grant),
     /// The same, where it was granted before: by a token, or by the certificate that is to be renewed.
     Granted(&'a Account),
+    /// Agree to a request that waits, or not.
+    Approve,
     /// Take back a certificate of the account; `None` is the house itself.
     TakeBack(Option<AccountId>),
 }
@@ -21,6 +23,7 @@ pub(super) enum Act<'a> {
 pub(super) fn authorize(who: &Principal, act: Act<'_>) -> Result<(), Refused> {
     let owner = match &act {
         Act::Certify(account, _) | Act::Granted(account) => Some(account.id),
+        Act::Approve => None,
         Act::TakeBack(account) => *account,
     };
     let personal = !matches!(&act, Act::Certify(_, grant) if !grant.is_personal());
@@ -31,7 +34,7 @@ pub(super) fn authorize(who: &Principal, act: Act<'_>) -> Result<(), Refused> {
     }
     match act {
         Act::Certify(account, _) | Act::Granted(account) => may_act(account),
-        Act::TakeBack(_) => Ok(()),
+        Act::Approve | Act::TakeBack(_) => Ok(()),
     }
 }
 

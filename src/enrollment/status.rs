@@ -91,7 +91,7 @@ impl Enrollment {
         }
         let serial = presented.serial.clone();
         let line = self.store.read(move |view| view.certificate(&serial)).await?;
-        judge(line.as_ref(), presented, now)?;
+        judge(line.as_ref(), presented.account, now)?;
         if let Some(line) = line {
             self.revoked.note(&line.serial, line.account, line.not_after);
         }
@@ -103,11 +103,11 @@ impl Enrollment {
 /// after a crash nobody knows whether it was signed.
 pub(super) fn judge(
     line: Option<&Certificate>,
-    shown: &Presented,
+    account: AccountId,
     now: Timestamp,
 ) -> Result<(), StatusRefused> {
     let line = line.ok_or(StatusRefused::Unknown)?;
-    if line.account != Some(shown.account) {
+    if line.account != Some(account) {
         return Err(StatusRefused::WrongAccount);
     }
     match line.state {

@@ -1,5 +1,6 @@
 //! What enrollment promises, as sentences. Requests are made, and answers are judged, by the `openssl` command.
 
+mod approval;
 mod crl;
 mod enroll;
 mod found;
@@ -32,11 +33,17 @@ struct House {
     broker: Broker,
     directory: Directory,
     enrollment: Enrollment,
+    cfg: Config,
     now: Timestamp,
 }
 
 impl House {
     async fn new() -> Self {
+        Self::ruled(Config::default()).await
+    }
+
+    /// One in which the operator decided otherwise.
+    async fn ruled(cfg: Config) -> Self {
         let (folder, now) = (tempfile::tempdir().unwrap(), time::now());
         found(&folder, now).await.unwrap();
         let store = Store::open(&folder.path().join("chancery.db"), 2).unwrap();
@@ -49,13 +56,13 @@ impl House {
             let new = NewAccount { name: name.into(), mail, ..NewAccount::default() };
             directory.add(&Principal::Host, new, now).await.unwrap();
         }
-        let enrollment = open(&folder, &store, &broker, &directory, now).await.unwrap();
-        Self { folder, store, broker, directory, enrollment, now }
+        let enrollment = open(&folder, &store, &broker, &directory, &cfg, now).await.unwrap();
+        Self { folder, store, broker, directory, enrollment, cfg, now }
     }
 
     /// The same house after a restart.
     async fn restarted(&self, now: Timestamp) -> Enrollment {
-        open(&self.folder, &self.store, &self.broker, &self.directory, now).await.unwrap()
+        open(&self.folder, &self.store, &self.broker, &self.directory, &self.cfg, now).await.unwrap()
     }
 
     fn id(&self, name: &str) -> AccountId {
@@ -153,13 +160,13 @@ async fn open(
     store: &Store,
     broker: &Broker,
     directory: &Directory,
+    cfg: &Config,
     now: Timestamp,
 ) -> Result<Enrollment, Failure> {
     let place = Place { state: folder.path(), http_base: BASE, credentials: None };
     let rules = crate::chat::acl::Rules::default();
     let chat = Chat::new(store.clone(), broker.clone(), directory.clone(), rules, "corp.example");
-    Enrollment::open(store.clone(), broker.clone(), chat, directory.clone(), Config::default(), place, now)
-        .await
+    Enrollment::open(store.clone(), broker.clone(), chat, directory.clone(), cfg.clone(), place, now).await
 }
 
 fn text(path: &Path) -> &str {

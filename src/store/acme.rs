@@ -35,6 +35,8 @@ pub(crate) struct AcmeOrder {
     pub(crate) replaces: Option<String>,
     /// The certificate that came of it.
     pub(crate) serial: Option<String>,
+    /// The request that it waits for, if an admin has to decide.
+    pub(crate) pending: Option<String>,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -44,10 +46,12 @@ pub(crate) enum AcmeOrderState {
     Ready,
     Processing,
     Valid,
+    /// An admin denied it, or nobody decided in time; not kept as such.
+    Invalid,
 }
 
 type AccountColumns = (String, String, String, Vec<u8>, String, String, String, bool);
-type OrderColumns = (String, String, String, String, Option<String>, Option<String>, i64);
+type OrderColumns = (String, String, String, String, Option<String>, Option<String>, Option<String>, i64);
 
 macro_rules! account_columns {
     () => {
@@ -73,6 +77,7 @@ macro_rules! order_columns {
             acme_order::state,
             acme_order::replaces,
             acme_order::serial,
+            acme_order::pending,
             acme_order::expires_at,
         )
     };
@@ -202,6 +207,19 @@ impl Tx {
         Ok(begun > 0)
     }
 
+    /// An order that was in hand waits for a request that an admin decides on, as long as that one does.
+    pub(crate) fn suspend_acme_order(
+        &mut self,
+        id: &str,
+        pending: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        diesel::update(acme_order::table.find(id))
+            .set((acme_order::pending.eq(pending), acme_order::expires_at.eq(until.micros())))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
     /// An order that was in hand has its certificate, or waits for another request.
     pub(crate) fn end_acme_order(&mut self, id: &str, serial: Option<&str>) -> Result<(), StoreError> {
         let state = if serial.is_some() { AcmeOrderState::Valid } else { AcmeOrderState::Ready };
@@ -216,7 +234,7 @@ impl AcmeOrderState {
     fn as_str(self) -> &'static str {
         match self {
             AcmeOrderState::Ready => "ready",
-            AcmeOrderState::Processing => "processing",
+            AcmeOrderState::Processing | AcmeOrderState::Invalid => "processing",
             AcmeOrderState::Valid => "valid",
         }
     }
@@ -239,7 +257,7 @@ fn account(row: AccountColumns) -> Result<AcmeAccount, StoreError> {
 }
 
 fn order(row: OrderColumns) -> Result<AcmeOrder, StoreError> {
-    let (id, client, identifiers, state, replaces, serial, expires_at) = row;
+    let (id, client, identifiers, state, replaces, serial, pending, expires_at) = row;
     Ok(AcmeOrder {
         id,
         client,
@@ -253,6 +271,7 @@ fn order(row: OrderColumns) -> Result<AcmeOrder, StoreError> {
         },
         replaces,
         serial,
+        pending,
         expires_at: Timestamp::from_micros(expires_at),
     })
 }

@@ -33,13 +33,19 @@ table! { token (hash) {
     hash -> Binary, account -> Binary, profile -> Text, expires_at -> BigInt, used_at -> Nullable<BigInt>,
     id -> Nullable<Text>, names -> Text, misses -> Integer,
 } }
+table! { pending (id) {
+    id -> Text, account -> Binary, name -> Text, profile -> Text, names -> Text, spki -> Binary, front -> Text,
+    token -> Nullable<Binary>, certificate -> Nullable<Text>, client -> Nullable<Text>, poll -> Nullable<Binary>,
+    poll_kind -> Nullable<Text>, poll_number -> Nullable<BigInt>, state -> Text, serial -> Nullable<Text>,
+    created_at -> BigInt, expires_at -> BigInt,
+} }
 table! { acme_account (id) {
     id -> Text, thumbprint -> Text, key -> Text, account -> Binary, profile -> Text, names -> Text, contact -> Text,
     deactivated -> Bool, created_at -> BigInt,
 } }
 table! { acme_order (id) {
     id -> Text, acme_account -> Text, identifiers -> Text, state -> Text, replaces -> Nullable<Text>,
-    serial -> Nullable<Text>, expires_at -> BigInt,
+    serial -> Nullable<Text>, expires_at -> BigInt, pending -> Nullable<Text>,
 } }
 table! { envelope (id) {
     id -> Binary, account -> Binary, recipient -> Text, route -> Text, state -> Text, waiting -> BigInt, attempts -> Integer, next_at -> BigInt,
@@ -60,4 +66,5 @@ table! { mark (name) { name -> Text, value -> BigInt, data -> Nullable<Binary>, 
 
 joinable!(inbox -> message (message));
 joinable!(queue -> message (message));
+allow_tables_to_appear_in_same_query!(pending, token, certificate);
 allow_tables_to_appear_in_same_query!(message, inbox, queue, account, room, room_member);

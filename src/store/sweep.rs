@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::fixed::StillWaiting;
 use super::schema::{
-    acme_order, console_link, console_session, envelope, inbox, mark, message, origin, queue, token,
+    acme_order, console_link, console_session, envelope, inbox, mark, message, origin, pending, queue, token,
 };
 use super::{StoreError, Tx, View};
 use crate::time::Timestamp;
@@ -46,6 +46,7 @@ impl Tx {
         let (conn, before) = (&mut self.view.conn, before.micros());
         diesel::delete(origin::table.filter(origin::at.lt(before))).execute(conn)?;
         diesel::delete(token::table.filter(token::expires_at.lt(before))).execute(conn)?;
+        diesel::delete(pending::table.filter(pending::expires_at.lt(before))).execute(conn)?;
         diesel::delete(acme_order::table.filter(acme_order::expires_at.lt(before))).execute(conn)?;
         diesel::delete(console_link::table.filter(console_link::expires_at.lt(before))).execute(conn)?;
         diesel::delete(console_session::table.filter(console_session::seen_at.lt(before))).execute(conn)?;

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::schema::token;
+use super::schema::{pending, token};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
 use crate::time::Timestamp;
@@ -29,7 +29,8 @@ type Columns = (Vec<u8>, Vec<u8>, String, String);
 const MISSES: i32 = 5;
 
 impl View {
-    /// What a token allows; `None` when it is unknown, used, dead or too old. It is used up by [`Tx::use_token`] alone.
+    /// What a token allows; `None` when it is unknown, dead or too old, or used for anything but a request that waits.
+    /// It is used up by [`Tx::use_token`] alone.
     pub(crate) fn token(&mut self, hash: &[u8; 32], now: Timestamp) -> Result<Option<Token>, StoreError> {
         let row: Option<Columns> = alive(now)
             .filter(token::hash.eq(hash.to_vec()))
@@ -92,12 +93,14 @@ impl Tx {
     }
 }
 
+/// One that is bound to a request lives as long as the request, which alone it is good for.
 fn alive(now: Timestamp) -> token::BoxedQuery<'static, diesel::sqlite::Sqlite> {
-    token::table
-        .filter(token::used_at.is_null())
-        .filter(token::misses.lt(MISSES))
-        .filter(token::expires_at.gt(now.micros()))
-        .into_boxed()
+    let bound = pending::table
+        .filter(pending::token.is_not_null())
+        .filter(pending::expires_at.gt(now.micros()))
+        .select(pending::token.assume_not_null());
+    let fresh = token::used_at.is_null().and(token::expires_at.gt(now.micros()));
+    token::table.filter(token::misses.lt(MISSES)).filter(fresh.or(token::hash.eq_any(bound))).into_boxed()
 }
 
 fn from_row((hash, account, profile, names): Columns) -> Result<NamedToken, StoreError> {

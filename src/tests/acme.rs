@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::approval;
 use crate::town::tools::{Told, tell};
 use crate::town::{Town, text};
 
@@ -19,6 +20,10 @@ impl Desk {
         let town = Town::start();
         town.ask("account add alice --mail alice@corp.example");
         town.root();
+        Self::of(town, words)
+    }
+
+    fn of(town: Town, words: &str) -> Self {
         let drawn = town.ask(&format!("cert token alice {words}"));
         let field = |name: &str| drawn[name].as_str().expect("a text").to_owned();
         Self { id: field("id"), secret: field("token"), town }
@@ -159,4 +164,34 @@ fn the_directory_and_the_renewal_window_are_there_for_everybody() {
     desk.town.ask(&format!("cert revoke {}", alice.serial));
     let info = get(&format!("{}/{id}", directory["renewalInfo"].as_str().expect("a URL")));
     assert!(info["suggestedWindow"]["end"].as_str().expect("a time") < start, "{info}");
+}
+
+#[test]
+fn lego_and_certbot_wait_while_an_order_is_processing() {
+    let desk = Desk::of(approval::town("server"), &format!("--profile server --name {HOST}"));
+    let binding = format!("--eab --kid {} --hmac {} --domains {HOST}", desk.id, desk.secret);
+    let told = approval::approved_meanwhile(&desk.town, || desk.lego(&binding, "run"));
+    assert_eq!(told.code, 0, "{told:?}");
+    desk.verify(text(&desk.town.path(&format!("lego/certificates/{HOST}.crt"))));
+    let desk = Desk::of(desk.town, &format!("--profile server --name {HOST}"));
+    let line = format!(
+        "certonly --standalone --agree-tos -m alice@corp.example --key-type ecdsa --eab-kid {} --eab-hmac-key {} -d {HOST}",
+        desk.id, desk.secret
+    );
+    let told = approval::approved_meanwhile(&desk.town, || desk.certbot(&line));
+    assert_eq!(told.code, 0, "{told:?}");
+    desk.verify(text(&desk.town.path(&format!("certbot/live/{HOST}/fullchain.pem"))));
+}
+
+#[test]
+fn an_order_that_an_admin_denies_is_invalid() {
+    let desk = Desk::of(approval::town("server"), &format!("--profile server --name {HOST}"));
+    let binding = format!("--eab --kid {} --hmac {} --domains {HOST}", desk.id, desk.secret);
+    let told = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| desk.lego(&binding, "run"));
+        desk.town.ask(&format!("cert deny {}", approval::awaited(&desk.town)));
+        asking.join().expect("lego")
+    });
+    assert_ne!(told.code, 0, "{told:?}");
+    assert!(desk.certificates().is_empty());
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::approval;
 use crate::town::tools::{Told, tell};
 use crate::town::{Person, Town, text};
 
@@ -15,6 +16,10 @@ impl Desk {
     fn open() -> Self {
         let town = Town::start();
         town.ask("account add alice --mail alice@corp.example");
+        Self::of(town)
+    }
+
+    fn of(town: Town) -> Self {
         for name in ["first", "second", "third"] {
             let key = town.path(&format!("{name}.key"));
             let curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
@@ -216,4 +221,42 @@ fn what_is_no_message_is_answered_in_http_or_in_cmp() {
     assert_eq!(post("application/pkcs10", "x"), "415");
     assert_eq!(post("application/pkixcmp", "x"), "200", "an error message");
     assert_eq!(post("application/pkixcmp", &"x".repeat(30_000)), "413");
+}
+
+#[test]
+fn openssl_polls_until_an_admin_agrees() {
+    let desk = Desk::of(approval::town("client"));
+    let ir = |name: &str, token: &str| {
+        format!("-cmd ir {token} -newkey @{name}.key -subject /CN=alice -certout @{name}.pem")
+    };
+    let token = desk.token("");
+    let told = approval::approved_meanwhile(&desk.town, || desk.say(&ir("first", &token)));
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!((told.out + &told.err).contains("polling"), "it asked more than once");
+    let phone = desk.person("first");
+    desk.town.as_person(&phone).connect().ping();
+    // By signature, and as PKCS#10.
+    let update = format!("-cmd kur {} -newkey @second.key -certout @second.pem", desk.signed("first"));
+    let told = approval::approved_meanwhile(&desk.town, || desk.say(&update));
+    assert_eq!(told.code, 0, "{told:?}");
+    let csr = desk.town.path("third.csr");
+    let key = desk.town.path("third.key");
+    tell("openssl", &["req", "-new", "-key", text(&key), "-subj", "/CN=alice", "-out", text(&csr)]).well();
+    let token = desk.token("");
+    let line = format!("-cmd p10cr {token} -csr @third.csr -certout @third.pem");
+    let told = approval::approved_meanwhile(&desk.town, || desk.say(&line));
+    assert_eq!(told.code, 0, "{told:?}");
+}
+
+#[test]
+fn openssl_that_polls_hears_of_a_denial() {
+    let desk = Desk::of(approval::town("client"));
+    let token = desk.token("");
+    let ir = format!("-cmd ir {token} -newkey @first.key -subject /CN=alice -certout @first.pem");
+    let told = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| desk.say(&ir));
+        desk.town.ask(&format!("cert deny {}", approval::awaited(&desk.town)));
+        asking.join().expect("openssl")
+    });
+    assert!(told.code != 0 && (told.out + &told.err).contains("denied"), "openssl says why");
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::approval;
 use crate::town::tools::tell;
 use crate::town::{Person, Town, text};
 
@@ -211,4 +212,46 @@ fn keys_are_made_for_devices_only_where_the_operator_allows_it() {
         key.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into()).collect();
     fs::write(&file, pem.replace(key, &lines.join("\n"))).expect("our own folder");
     town.as_person(&keep(&town, certificate, text(&file))).connect().ping();
+}
+
+#[test]
+fn a_request_that_an_admin_has_to_agree_to_is_answered_by_202_and_the_same_again_by_the_certificate() {
+    let mut town = approval::town("client");
+    let (key, csr) = request(&town, "phone", "/CN=alice");
+    let token = token(&town, "");
+    let ask = |town: &Town| enroll(town, "simpleenroll", &csr, &["-u", &token, "-D", "-"]);
+    let (status, said) = ask(&town);
+    assert!(status == "202" && said.to_lowercase().contains("retry-after: 5"), "{status} {said}");
+    // It waits through a restart, and the token is good for it and nothing else.
+    town.restart();
+    assert_eq!(ask(&town).0, "202");
+    let (_, other) = request(&town, "other", "/CN=alice");
+    assert_eq!(enroll(&town, "simpleenroll", &other, &["-u", &token]).0, "401");
+    town.ask(&format!("cert approve {}", approval::awaited(&town)));
+    let (status, answer) = enroll(&town, "simpleenroll", &csr, &["-u", &token]);
+    assert_eq!(status, "200", "{answer}");
+    let phone = keep(&town, &answer, &key);
+    town.as_person(&phone).connect().ping();
+    assert_eq!(enroll(&town, "simpleenroll", &csr, &["-u", &token]), (status, answer));
+    // A renewal waits as well.
+    let (_, next) = request(&town, "next", "/CN=alice");
+    let (cert, key) = (phone.file("cert.pem"), phone.file("key.pem"));
+    let renew = || enroll(&town, "simplereenroll", &next, &["--cert", &cert, "--key", &key]);
+    assert_eq!(renew().0, "202");
+    town.ask(&format!("cert approve {}", approval::awaited(&town)));
+    assert_eq!(renew().0, "200");
+}
+
+#[test]
+fn strongswan_waits_for_an_admin_by_itself() {
+    let town = approval::town("client");
+    let (_, csr) = request(&town, "phone", "/CN=alice");
+    let (token, url) = (token(&town, ""), format!("https://localhost:{}", town.door("https").port()));
+    let (root, issuing) = (town.root(), town.path("issuing.pem"));
+    fs::write(&issuing, town.ask("ca show")["chain"].as_str().expect("PEM")).expect("our own folder");
+    let est =
+        ["--est", "--url", &url, "--cacert", text(&root), "--cacert", text(&issuing), "--outform", "pem"];
+    let patience = ["--in", &csr, "--userpass", &token, "--interval", "1", "--maxpolltime", "60"];
+    let told = approval::approved_meanwhile(&town, || tell("pki", &[&est[..], &patience].concat()));
+    assert!(told.out.contains("BEGIN CERTIFICATE"), "{told:?}");
 }

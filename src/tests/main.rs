@@ -5,6 +5,7 @@
 
 mod acme;
 mod agreement;
+mod approval;
 mod audit;
 mod bad_input;
 mod ceremony;

@@ -9,6 +9,8 @@ mod nonces;
 mod orders;
 mod revocation;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -77,6 +79,8 @@ struct Asked {
 struct Reply {
     status: StatusCode,
     location: Option<String>,
+    /// When asking again makes sense.
+    retry: Option<Duration>,
     body: Said,
 }
 
@@ -250,7 +254,7 @@ impl Reply {
         let body = serde_json::to_vec(body);
         let body =
             body.map_err(|_| Problem::new(ProblemType::ServerInternal, "the answer cannot be written"))?;
-        Ok(Self { status, location, body: Said::Json(body) })
+        Ok(Self { status, location, retry: None, body: Said::Json(body) })
     }
 }
 
@@ -265,6 +269,9 @@ impl IntoResponse for Reply {
         };
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             response.headers_mut().insert(LOCATION, location);
+        }
+        if let Some(retry) = self.retry {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry.as_secs()));
         }
         response
     }
@@ -306,7 +313,9 @@ impl No {
             | Refused::NoAccount(_)
             | Refused::Gone
             | Refused::Disabled { .. }
+            | Refused::Denied
             | Refused::Status(_) => ProblemType::Unauthorized,
+            Refused::Crowded => ProblemType::RateLimited,
             Refused::NoCertificate(_) | Refused::Password(_) | Refused::Word(_) | Refused::Message(_) => {
                 ProblemType::Malformed
             }

@@ -4,6 +4,7 @@
 //! signature with a certificate of this house. Then it is read what he wants, which ends in the same decisions as any
 //! other front, and the answer is protected as the request was.
 
+mod poll;
 mod proof;
 mod transaction;
 
@@ -18,14 +19,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use ca::cmp::{
-    Answer, Body, CertId, Confirmation, Enrolment, FailureInfo, Grant, Information, Objection, Protection,
-    Question, Request, Responder, Signer, Withdrawal,
+    Answer, Body, CertId, Confirmation, Enrolment, FailureInfo, Grant, Information, Objection, Order,
+    Protection, Question, Request, Responder, Signer, Withdrawal,
 };
 use chancery_ca as ca;
 
 use crate::enrollment::material::Material;
 use crate::enrollment::own::Own;
-use crate::enrollment::{Enrolled, Enrollment, Failure, Refused, StatusRefused};
+use crate::enrollment::{Enrollment, Failure, Refused, StatusRefused};
 use crate::id::random;
 use crate::principal::Principal;
 use crate::time::{self, Timestamp};
@@ -104,8 +105,11 @@ async fn away(enrollment: &Enrollment, status: StatusCode, why: &'static str) ->
 
 /// What is answered, with what the answer borrows from.
 enum Decision {
-    Issued(Enrolment, Enrolled),
-    Declined(Enrolment, Objection),
+    Issued(Order, Vec<u8>),
+    /// An admin has to agree; the client polls.
+    Waiting(Order),
+    Later(Order, Duration),
+    Declined(Order, Objection),
     Withdrawn(Result<(), Objection>),
     Confirmed,
     Told(Vec<Question>),
@@ -160,9 +164,7 @@ impl Enrollment {
             }
             Body::Confirm(confirmation) => self.confirm(request, &confirmation, now).await,
             Body::Ask(questions) => Ok(Decision::Told(questions)),
-            Body::Poll(_) => {
-                Err(Objection::new(FailureInfo::BadRequest, "nothing of this transaction is waited for"))
-            }
+            Body::Poll(number) => self.polled(request, known, number, nonce, now).await,
             Body::Error(_) => {
                 self.transactions.end(&request.header().transaction);
                 Ok(Decision::Confirmed)
@@ -184,7 +186,7 @@ impl Enrollment {
         if !self.transactions.begin(transaction, now) {
             let again = Objection::new(FailureInfo::TransactionIdInUse, "this transaction was begun before");
             self.turned_away(&self.principal_of(known), FRONT, again.text.clone(), now).await;
-            return Decision::Declined(enrolment, again);
+            return Decision::Declined(enrolment.order, again);
         }
         let (profile, material) = (profile.as_deref(), Material::Requested(enrolment.csr.clone()));
         let material = self.replaces(known, &enrolment).await.map(|()| material);
@@ -193,18 +195,42 @@ impl Enrollment {
             Known::Holder(presented) => self.by_certificate(FRONT, presented, profile, material, now).await,
             Known::Nobody | Known::Again { .. } => Err(Refused::DeadToken),
         };
+        let enrolled = enrolled.map(|enrolled| (enrolled.serial, enrolled.certificate));
         match enrolled {
-            Ok(enrolled) => {
+            Err(Refused::Waiting(wait)) => {
+                self.transactions.end(transaction);
+                match self.await_poll(&wait.id, request, enrolment.order).await {
+                    Ok(()) => Decision::Waiting(enrolment.order),
+                    Err(error) => Decision::Declined(enrolment.order, objection(&error.into())),
+                }
+            }
+            enrolled => self.handed_out(request, known, enrolment.order, enrolled, nonce, now),
+        }
+    }
+
+    /// What becomes of an order, and whether its client is to confirm.
+    fn handed_out(
+        &self,
+        request: &Request,
+        known: &Known,
+        order: Order,
+        enrolled: Result<(String, Vec<u8>), Refused>,
+        nonce: [u8; 16],
+        now: Timestamp,
+    ) -> Decision {
+        let transaction = &request.header().transaction;
+        match enrolled {
+            Ok((serial, certificate)) => {
                 if request.header().implicit_confirm {
                     self.transactions.end(transaction);
                 } else {
-                    self.transactions.issued(transaction, known, &enrolled.serial, nonce);
+                    self.transactions.issued(transaction, known, &serial, nonce, now);
                 }
-                Decision::Issued(enrolment, enrolled)
+                Decision::Issued(order, certificate)
             }
             Err(refused) => {
                 self.transactions.end(transaction);
-                Decision::Declined(enrolment, objection(&refused))
+                Decision::Declined(order, objection(&refused))
             }
         }
     }
@@ -278,7 +304,8 @@ impl Enrollment {
         nonce: [u8; 16],
         now: Timestamp,
     ) -> Result<Vec<u8>, Failure> {
-        let issuer = self.authority.current();
+        let issuers = self.authority.issuers();
+        let issuer = issuers.current();
         let chain = issuer.chain_der();
         let own = match request.protection() {
             Protection::Signature(_) => Some(self.cmp_signer(now).await?),
@@ -287,20 +314,27 @@ impl Enrollment {
         let signer =
             own.as_ref().map(|own| Signer { certificate: &own.certificate, key: &own.key, chain: &chain });
         let responder = Responder { authority: issuer.issuing(), signer };
-        let certificate;
+        let (certificate, above);
         let answer = match decision {
-            Ok(Decision::Issued(enrolment, enrolled)) => {
-                certificate = enrolled.certificate;
+            Ok(Decision::Issued(order, issued)) => {
+                certificate = issued;
+                // An admin may have agreed before it was another's turn to sign.
+                let read = ca::Certificate::parse(&certificate)?;
+                above = issuers.of(&read).unwrap_or(issuer).chain_der();
                 let by_secret = matches!(request.protection(), Protection::Mac(_));
                 Answer::Issued(Grant {
-                    order: enrolment.order,
+                    order,
                     certificate: &certificate,
-                    chain: &chain,
-                    anchor: chain.last().copied().filter(|_| by_secret),
+                    chain: &above,
+                    anchor: above.last().copied().filter(|_| by_secret),
                     implicit_confirm: request.header().implicit_confirm,
                 })
             }
-            Ok(Decision::Declined(enrolment, objection)) => Answer::Declined(enrolment.order, objection),
+            Ok(Decision::Waiting(order)) => Answer::Waiting(order),
+            Ok(Decision::Later(order, wait)) => {
+                Answer::Later(order, u32::try_from(wait.as_secs()).unwrap_or(u32::MAX))
+            }
+            Ok(Decision::Declined(order, objection)) => Answer::Declined(order, objection),
             Ok(Decision::Withdrawn(Ok(()))) => Answer::Withdrawn,
             Ok(Decision::Withdrawn(Err(objection))) => Answer::NotWithdrawn(objection),
             Ok(Decision::Confirmed) => Answer::Confirmed,
@@ -361,11 +395,19 @@ fn objection(refused: &Refused) -> Objection {
         Refused::Status(StatusRefused::Revoked) | Refused::AlreadyRevoked(_) => FailureInfo::CertRevoked,
         Refused::Status(_) => FailureInfo::SignerNotTrusted,
         Refused::NoCertificate(_) => FailureInfo::BadCertId,
-        Refused::NotAllowed(_) | Refused::NoAccount(_) | Refused::Gone | Refused::Disabled { .. } => {
-            FailureInfo::NotAuthorized
-        }
+        Refused::NotAllowed(_)
+        | Refused::NoAccount(_)
+        | Refused::Gone
+        | Refused::Disabled { .. }
+        | Refused::Denied => FailureInfo::NotAuthorized,
+        Refused::Crowded => FailureInfo::SystemUnavail,
         Refused::Failed(_) | Refused::Brought(_) => FailureInfo::SystemFailure,
-        Refused::Password(_) | Refused::Word(_) | Refused::Message(_) => FailureInfo::BadRequest,
+        Refused::Password(_)
+        | Refused::Word(_)
+        | Refused::Message(_)
+        | Refused::BringKey(_)
+        | Refused::NotPending(_)
+        | Refused::Waiting(_) => FailureInfo::BadRequest,
     };
     Objection::new(info, super::told(refused, FRONT))
 }

@@ -6,8 +6,8 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -240,6 +240,10 @@ impl From<Refused> for No {
 impl IntoResponse for No {
     fn into_response(self) -> Response {
         let said = self.of_form().unwrap_or_default().to_owned();
+        let retry = match &self {
+            No::Refused(Refused::Waiting(wait)) => Some(wait.retry),
+            _ => None,
+        };
         let (status, said) = match self {
             No::Credentials => (StatusCode::UNAUTHORIZED, said),
             No::Kind => (StatusCode::UNSUPPORTED_MEDIA_TYPE, said),
@@ -251,8 +255,11 @@ impl IntoResponse for No {
         let mut response =
             (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], said + "\n").into_response();
         if status == StatusCode::UNAUTHORIZED {
-            let realm = axum::http::HeaderValue::from_static("Basic realm=\"one-time enrolment token\"");
+            let realm = HeaderValue::from_static("Basic realm=\"one-time enrolment token\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, realm);
+        }
+        if let Some(retry) = retry {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry.as_secs()));
         }
         response
     }
@@ -262,9 +269,14 @@ fn status(refused: &Refused) -> StatusCode {
     match refused {
         Refused::DeadToken => StatusCode::UNAUTHORIZED,
         Refused::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Refused::NotAllowed(_) | Refused::Gone | Refused::Disabled { .. } | Refused::Status(_) => {
-            StatusCode::FORBIDDEN
-        }
+        Refused::NotAllowed(_)
+        | Refused::Gone
+        | Refused::Disabled { .. }
+        | Refused::Denied
+        | Refused::Status(_) => StatusCode::FORBIDDEN,
+        // The same request, sent again, gets the certificate (§4.2.3).
+        Refused::Waiting(_) => StatusCode::ACCEPTED,
+        Refused::Crowded => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -69,8 +69,15 @@ async fn an_authority_that_was_never_founded_names_the_command_that_founds_it() 
 #[tokio::test]
 async fn a_clock_before_the_issuing_ca_is_told_at_start() {
     let house = House::new().await;
-    let opened =
-        open(&house.folder, &house.store, &house.broker, &house.directory, Timestamp::from_micros(0)).await;
+    let opened = open(
+        &house.folder,
+        &house.store,
+        &house.broker,
+        &house.directory,
+        &house.cfg,
+        Timestamp::from_micros(0),
+    )
+    .await;
     let told = opened.err().unwrap().to_string();
     assert!(told.contains("1970-01-01") && told.contains("set the clock"), "{told}");
 }

@@ -6,6 +6,7 @@ use chancery_admin_ui::{
     certificates::{CertificateRow, Certificates},
     enrol::Enrol,
     enrolled::{Enrolled, Handover},
+    pending::{Pending, PendingRow},
     revoke::{Revoke, reasons},
 };
 
@@ -26,6 +27,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         account: say("alice"),
         rows: certificate_rows(say),
         paging: Paging { page: 1, pages: 3, total: 121 },
+        pending: 2,
     };
     let names = [
         ("Common name", "Alice Liddell"),
@@ -49,6 +51,20 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         reason: say(reason),
         pem: say(PEM),
         download: file(say, "alice.pem"),
+    };
+    let pending = Pending {
+        chrome: chrome(say, Nav::Certificates, &["chancery cert pending", "chancery cert approve REQUEST"]),
+        rows: vec![PendingRow {
+            id: say("0011223344556677"),
+            account: say("alice"),
+            profile: say("server"),
+            names: say("web.corp.example"),
+            front: say("est"),
+            key: say("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            created_at: say(NOON),
+            expires_at: say(NOON),
+        }],
+        problem: say("The account is disabled."),
     };
     let revoke = Revoke {
         chrome: chrome(say, Nav::Certificates, &["chancery cert revoke SERIAL --reason REASON"]),
@@ -98,6 +114,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         ("certificates", html(list)),
         ("certificate", html(show(valid, "", ""))),
         ("certificate-revoked", html(show(revoked, NOON, "key compromise"))),
+        ("pending", html(pending)),
         ("revoke", html(revoke)),
         ("enrol", html(enrol)),
         ("enrolled", html(done(certificate))),

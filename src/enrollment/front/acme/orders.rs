@@ -15,6 +15,7 @@ use crate::directory::Directory;
 use crate::enrollment::material::Material;
 use crate::enrollment::{Asked as Wanted, Enrollment, Grant, Ground, Refused, to_pem};
 use crate::store::{AcmeAccount, AcmeOrder, AcmeOrderState};
+use crate::time::Timestamp;
 
 impl Enrollment {
     /// newOrder: for names that the client was granted, and no others.
@@ -37,6 +38,7 @@ impl Enrollment {
             state: AcmeOrderState::Ready,
             replaces,
             serial: None,
+            pending: None,
             expires_at: asked.now.after(LIFE),
         };
         let new = order.clone();
@@ -67,7 +69,34 @@ impl Enrollment {
         id: &str,
     ) -> Result<Reply, No> {
         asked.payload(client)?.check_empty()?;
-        asked.order(StatusCode::OK, &self.order(client, id, asked).await?)
+        let mut order = self.order(client, id, asked).await?;
+        let retry = self.follow(&mut order, asked.now).await?;
+        Ok(Reply { retry, ..asked.order(StatusCode::OK, &order)? })
+    }
+
+    /// What has become of an order that waits for an admin (§7.1.6), and when to ask again if nothing has.
+    async fn follow(&self, order: &mut AcmeOrder, now: Timestamp) -> Result<Option<Duration>, No> {
+        let (AcmeOrderState::Processing, Some(pending)) = (order.state, order.pending.clone()) else {
+            return Ok(None);
+        };
+        let collected = match self.store.read(move |view| view.pending(&pending, now)).await? {
+            Some(pending) => self.collect(&pending, now).await,
+            None => Err(Refused::Denied),
+        };
+        match collected {
+            Ok(issued) => {
+                let (id, serial) = (order.id.clone(), issued.serial.to_string());
+                (order.state, order.serial) = (AcmeOrderState::Valid, Some(serial.clone()));
+                self.store.write(move |tx| tx.end_acme_order(&id, Some(&serial))).await?;
+                Ok(None)
+            }
+            Err(Refused::Waiting(wait)) => Ok(Some(wait.retry)),
+            Err(failed @ Refused::Failed(_)) => Err(failed.into()),
+            Err(_) => {
+                order.state = AcmeOrderState::Invalid;
+                Ok(None)
+            }
+        }
     }
 
     pub(super) async fn acme_orders(&self, asked: &Asked, client: &AcmeAccount) -> Result<Reply, No> {
@@ -125,6 +154,12 @@ impl Enrollment {
             return Err(Problem::new(ProblemType::OrderNotReady, why).into());
         }
         let issued = self.fulfil(asked, client, &ordered, finalize.csr).await;
+        if let Err(Refused::Waiting(wait)) = issued {
+            let (id, pending, until) = (order.id.clone(), wait.id, wait.until);
+            order.state = AcmeOrderState::Processing;
+            self.store.write(move |tx| tx.suspend_acme_order(&id, &pending, until)).await?;
+            return Ok(Reply { retry: Some(wait.retry), ..asked.order(StatusCode::OK, &order)? });
+        }
         order.serial = issued.as_ref().ok().cloned();
         let (id, serial) = (order.id.clone(), order.serial.clone());
         self.store.write(move |tx| tx.end_acme_order(&id, serial.as_deref())).await?;
@@ -139,7 +174,7 @@ impl Enrollment {
         client: &AcmeAccount,
         ordered: &[Identifier],
         csr: ca::Csr,
-    ) -> Result<String, No> {
+    ) -> Result<String, Refused> {
         let account = self.directory.by_id(client.account).ok_or(Refused::Gone)?;
         let hosts = || ordered.iter().map(Identifier::value).collect();
         let granted = Grant::of(Some(&client.profile), client.names.clone())?;
@@ -166,7 +201,8 @@ impl Enrollment {
         let line = if ordered { self.show(serial).await? } else { None };
         let pem =
             line.and_then(|line| to_pem(line.der.as_deref()?)).ok_or_else(|| No::missing("certificate"))?;
-        Ok(Reply { status: StatusCode::OK, location: None, body: Said::Pem(pem + &self.chain_pem()) })
+        let body = Said::Pem(pem + &self.chain_pem());
+        Ok(Reply { status: StatusCode::OK, location: None, retry: None, body })
     }
 
     async fn order(&self, client: &AcmeAccount, id: &str, asked: &Asked) -> Result<AcmeOrder, No> {
@@ -201,6 +237,7 @@ impl Asked {
                 AcmeOrderState::Ready => OrderStatus::Ready,
                 AcmeOrderState::Processing => OrderStatus::Processing,
                 AcmeOrderState::Valid => OrderStatus::Valid,
+                AcmeOrderState::Invalid => OrderStatus::Invalid,
             },
             expires: Some(order.expires_at.to_offset()),
             identifiers: identifiers(order)?,

@@ -39,7 +39,7 @@ impl Enrollment {
         let account = self.directory.by_id(owner).ok_or(Refused::Gone)?;
         let who = Directory::principal(&account);
         self.revoke(&who, &line.serial, wanted.reason.name(), asked.now).await?;
-        Ok(Reply { status: StatusCode::OK, location: None, body: Said::Nothing })
+        Ok(Reply { status: StatusCode::OK, location: None, retry: None, body: Said::Nothing })
     }
 
     /// From two thirds of a certificate's life on; earlier when its issuing CA has a successor, and at once when it was

@@ -51,11 +51,11 @@ impl Transactions {
     }
 
     /// A certificate was issued, and the client is to confirm it.
-    pub(super) fn issued(&self, name: &[u8], known: &Known, serial: &str, nonce: [u8; 16]) {
+    pub(super) fn issued(&self, name: &[u8], known: &Known, serial: &str, nonce: [u8; 16], now: Timestamp) {
         let secret = known.account().zip(known.secret().map(|secret| Zeroizing::new(secret.to_owned())));
-        if let Some(one) = self.lock().get_mut(name) {
-            one.issued = Some(Issued { serial: serial.to_owned(), nonce, secret });
-        }
+        let issued = Some(Issued { serial: serial.to_owned(), nonce, secret });
+        // One that waited for an admin may have been forgotten meanwhile.
+        self.lock().insert(name.to_vec(), Transaction { began: now, issued });
     }
 
     /// The secret under which an open transaction is held, and whose it is.

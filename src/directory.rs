@@ -26,7 +26,7 @@ use crate::audit::Deed;
 use crate::broker::Broker;
 use crate::id::AccountId;
 use crate::mqtt::Reason;
-use crate::principal::{Actor, Principal};
+use crate::principal::{Actor, HOUSE, Principal};
 use crate::secret;
 use crate::store::{Account, AccountDraft, Source, Store, StoreError, Tx};
 use crate::time::{Span, Timestamp};
@@ -122,7 +122,9 @@ pub(crate) enum Refused {
     Exists(String),
     #[error("{0} comes from LDAP: change it there (disable and enable work here too)")]
     ReadOnly(String),
-    #[error("{0:?} is no account name: 1 to 64 characters, no control characters, no spaces")]
+    #[error(
+        "{0:?} is no account name: 1 to 64 characters, no control characters, no spaces, and neither guest nor chancery"
+    )]
     BadName(String),
     #[error("the password is too short: at least {0} characters")]
     ShortPassword(usize),
@@ -370,10 +372,15 @@ impl Directory {
     }
 }
 
+/// Names that the house speaks of otherwise, or writes under.
+fn is_reserved(name: &str) -> bool {
+    name == "guest" || name == HOUSE
+}
+
 fn check_new(name: &str, new: &NewAccount) -> Result<(), Refused> {
     let sound = (1..=64).contains(&name.chars().count())
         && !name.chars().any(|c| c.is_control() || c.is_whitespace())
-        && name != "guest";
+        && !is_reserved(name);
     if !sound {
         return Err(Refused::BadName(name.into()));
     }

@@ -21,6 +21,7 @@ mod ocsp;
 mod own;
 mod published;
 mod refused;
+mod reminder;
 mod revoke;
 mod roll;
 mod rules;
@@ -160,6 +161,7 @@ impl Enrollment {
         roll::catch_up(&store, &authority.current(), now).await?;
         log::catch_up(&store).await?;
         store.write(|tx| tx.reopen_pending(None)).await?;
+        said::catch_up(&store).await?;
         let revoked = Arc::new(status::Index::load(&store, now.before(crl::LIFE)).await?);
         let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), revoked.clone(), now).await?);
         let enrollment = Self {
@@ -400,7 +402,7 @@ impl Enrollment {
         let signed = Deed::new(who, "certificate.issue", &name)
             .with(json!({ "serial": line, "fingerprint": issued.fingerprint }));
         let note = move |tx: &mut Tx| -> Result<(), Failure> {
-            tx.activate_certificate(&line, &der)?;
+            tx.activate_certificate(&line, &der, &said::names(&der))?;
             log::enter(tx, &line, &der)?;
             Ok(tx.remember(signed, now)?)
         };

@@ -91,6 +91,9 @@ impl AccountId {
     /// The principal `guest`: a client without credentials on a loopback door that allows it.
     pub(crate) const GUEST: AccountId = AccountId(Ulid::nil());
 
+    /// The house itself, as the author of what it writes to people.
+    pub(crate) const HOUSE: AccountId = AccountId(Ulid(1));
+
     /// The same id as a certificate writes it (RFC 4122 §3, `urn:uuid:…`).
     pub(crate) fn to_urn(self) -> String {
         format!("urn:uuid:{}", Uuid::from_bytes(self.to_bytes()))

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::id::AccountId;
 
+/// The name under which the house itself writes to people; no account may have it.
+pub(crate) const HOUSE: &str = "chancery";
+
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Principal {

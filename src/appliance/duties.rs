@@ -78,6 +78,7 @@ impl Duties {
     async fn look_after_certificates(&self) -> Result<()> {
         // Leavers' are taken back where they leave; here is found what a crash came in between of.
         self.house.enrollment.part_with_leavers(&Principal::System, time::now()).await?;
+        self.house.enrollment.remind(time::now()).await?;
         self.renew().await
     }
 

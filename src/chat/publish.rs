@@ -97,7 +97,7 @@ enum Deed {
 }
 
 /// A message to be stored and rung.
-struct Post {
+pub(super) struct Post {
     message: NewMessage,
     /// These inboxes; the author's other devices see it too.
     to: Vec<AccountId>,
@@ -207,7 +207,7 @@ impl Chat {
         let unit = move |tx: &mut Tx| -> Result<Vec<Post>, StoreError> {
             for post in &mut posts {
                 if !post.was_stored(tx)? {
-                    let queues = chat.queues(post, author, from);
+                    let queues = chat.queues(post, author, Some(from));
                     post.store(tx, &queues, now)?;
                 }
             }
@@ -218,7 +218,12 @@ impl Chat {
 
     /// The durable sessions that are owed the post. Asked inside the unit of work, so that a session which subscribes
     /// at the same moment either is here or finds the message in the inbox.
-    fn queues(&self, post: &Post, author: Option<AccountId>, from: SessionId) -> Vec<(SessionId, u8)> {
+    pub(super) fn queues(
+        &self,
+        post: &Post,
+        author: Option<AccountId>,
+        from: Option<SessionId>,
+    ) -> Vec<(SessionId, u8)> {
         let durable = |session: &Arc<Session>| session.is_durable();
         let readers = post.to.iter().copied().chain(author.filter(|author| !post.to.contains(author)));
         let mut queues = Vec::new();
@@ -230,7 +235,8 @@ impl Chat {
             let Ok(topic) = TopicName::parse(&plain::topic_for(&post.message, reader)) else { continue };
             // A note to oneself is for every device, the one that wrote it too.
             let own = post.to.contains(&reader);
-            let mine = sessions.iter().filter(|session| durable(session) && (own || session.id != from));
+            let mine =
+                sessions.iter().filter(|session| durable(session) && (own || Some(session.id) != from));
             queues.extend(mine.filter_map(|session| Some((session.id, session.matching(&topic)?.qos as u8))));
         }
         queues
@@ -274,6 +280,12 @@ impl Chat {
 }
 
 impl Post {
+    /// What the house itself says to one account.
+    pub(super) fn of_the_house(message: NewMessage, to: AccountId) -> Self {
+        let properties = Properties::default();
+        Self { message, to: vec![to], properties, sent_again: false, origin: None, stored: None }
+    }
+
     /// Whether it became a message before its connection broke.
     fn was_stored(&self, tx: &mut Tx) -> Result<bool, StoreError> {
         match (&self.origin, self.sent_again) {
@@ -282,7 +294,12 @@ impl Post {
         }
     }
 
-    fn store(&mut self, tx: &mut Tx, queues: &[(SessionId, u8)], now: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn store(
+        &mut self,
+        tx: &mut Tx,
+        queues: &[(SessionId, u8)],
+        now: Timestamp,
+    ) -> Result<Placed, StoreError> {
         let placed = tx.append_message(&self.message, now)?;
         self.to.iter().try_for_each(|account| tx.put_in_inbox(placed.seq, *account))?;
         queues.iter().try_for_each(|(session, qos)| tx.put_in_queue(*session, placed.seq, *qos))?;
@@ -290,7 +307,7 @@ impl Post {
             tx.remember_origin(origin, placed.id, now)?;
         }
         self.stored = Some(placed);
-        Ok(())
+        Ok(placed)
     }
 
     /// The properties of a chat message as its readers get them.

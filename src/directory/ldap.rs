@@ -17,7 +17,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::brake::{Brake, Held, Leaver};
-use super::{Directory, SignIn};
+use super::{Directory, SignIn, is_reserved};
 use crate::audit::Deed;
 use crate::id::AccountId;
 use crate::principal::Principal;
@@ -293,7 +293,7 @@ async fn accept(directory: &Directory, person: Person, now: Timestamp) -> SignIn
     let draft = draft(&person, &Groups::default());
     let id = draft.id;
     if directory.by_id(id).is_none() {
-        if directory.find(&draft.name).is_some() {
+        if is_reserved(&draft.name) || directory.find(&draft.name).is_some() {
             return SignIn::Disabled(format!("the name {} belongs to another account", draft.name));
         }
         let deed =
@@ -336,6 +336,10 @@ fn difference(
     for person in people {
         let draft = draft(person, groups);
         present.insert(draft.id);
+        if is_reserved(&draft.name) {
+            out.report.skipped.push(format!("{}: the name {} is the house's", person.dn, draft.name));
+            continue;
+        }
         if builtin.contains(draft.name.as_str()) {
             out.report
                 .skipped

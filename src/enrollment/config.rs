@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) profile: BTreeMap<String, ProfileConfig>,
     /// How long a one-time token waits to be used.
     pub(crate) token_ttl: Span,
+    /// How long before a certificate ends its owner is told, if it has no successor.
+    pub(crate) remind: Vec<Span>,
     /// How long a request waits for an admin.
     pub(crate) approval_ttl: Span,
     /// Where everybody reaches the door `http`, such as `http://pki.corp.example`; it stands in every certificate.
@@ -88,6 +90,7 @@ impl Default for Config {
             server_key_generation: false,
             profile: BTreeMap::new(),
             token_ttl: Span(DAY),
+            remind: [14, 7, 1].map(|days| Span(DAY * days)).into(),
             approval_ttl: Span(WEEK),
             public_url: None,
         }
@@ -111,6 +114,9 @@ impl Config {
         }
         if !(MINUTE..=DAY).contains(&self.token_ttl.0) {
             problems.push("authority.token_ttl: between \"1m\" and \"24h\"".into());
+        }
+        if self.remind.len() > 10 || self.remind.iter().any(|span| !(HOUR..=DAY * 365).contains(&span.0)) {
+            problems.push("authority.remind: at most ten times between \"1h\" and \"365d\"".into());
         }
         if !(HOUR..=MONTH).contains(&self.approval_ttl.0) {
             problems.push("authority.approval_ttl: between \"1h\" and \"30d\"".into());
@@ -189,11 +195,12 @@ mod tests {
 
     #[test]
     fn every_unsound_value_is_told_at_once() {
-        let text = r#"{ "organization": "", "token_ttl": "2d", "approval_ttl": "31d", "public_url": "https://x",
+        let text = r#"{ "organization": "", "token_ttl": "2d", "approval_ttl": "31d", "remind": ["1m"],
+            "public_url": "https://x",
             "pkcs11": { "module": "softhsm2.so", "token": "", "key": "", "pin": { "file": "pin" } },
             "profile": { "client": { "validity": "1000d" }, "session": { "validity": "25h" }, "root": {} } }"#;
         let config: Config = serde_json::from_str(text).unwrap();
-        assert_eq!(config.problems().len(), 10, "{:?}", config.problems());
+        assert_eq!(config.problems().len(), 11, "{:?}", config.problems());
         assert!(
             serde_json::from_str::<Config>(r#"{ "profile": { "client": { "validty": "1h" } } }"#).is_err()
         );

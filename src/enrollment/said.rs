@@ -5,6 +5,7 @@ use std::time::Duration;
 use chancery_ca as ca;
 
 use super::Enrollment;
+use crate::store::{Store, StoreError, Tx};
 
 /// A certificate read for people: labels and values.
 pub(crate) struct Said {
@@ -35,6 +36,25 @@ pub(crate) fn read(der: &[u8]) -> Option<Said> {
     Some(Said { names, facts, pem: certificate.to_pem() })
 }
 
+/// Its names for searching: each on a line of its own, in lower case.
+pub(super) fn names(der: &[u8]) -> String {
+    let names = read(der).map(|said| said.names).unwrap_or_default();
+    names.into_iter().map(|(_, name)| name.to_lowercase().replace('\n', " ")).collect::<Vec<_>>().join("\n")
+}
+
+/// Keeps the names of what was signed before names were kept.
+pub(super) async fn catch_up(store: &Store) -> Result<(), StoreError> {
+    loop {
+        let some = store.read(|view| view.unnamed(AT_ONCE)).await?;
+        if some.is_empty() {
+            return Ok(());
+        }
+        let keep =
+            move |tx: &mut Tx| some.iter().try_for_each(|(serial, der)| tx.set_names(serial, &names(der)));
+        store.write(keep).await?;
+    }
+}
+
 impl Enrollment {
     /// Whether devices may have their keys made here.
     pub(crate) fn makes_keys(&self) -> bool {
@@ -46,3 +66,6 @@ impl Enrollment {
         self.cfg.validity(ca::Profile::Client)
     }
 }
+
+/// How many certificates are read in one unit of work.
+const AT_ONCE: i64 = 500;

@@ -8,6 +8,7 @@ mod fronts;
 mod log;
 mod ocsp;
 mod own;
+mod reminder;
 mod revoke;
 mod roll;
 mod token;

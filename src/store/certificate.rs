@@ -110,7 +110,10 @@ macro_rules! columns {
     };
 }
 
+mod names;
+mod reminder;
 mod standing;
+pub(crate) use reminder::Ending;
 pub(crate) use standing::{LedgerFilter, Standing};
 
 impl View {
@@ -238,13 +241,18 @@ impl Tx {
         Ok(())
     }
 
-    /// The key has signed it. A serial revoked in between stays revoked.
-    pub(crate) fn activate_certificate(&mut self, serial: &str, der: &[u8]) -> Result<(), StoreError> {
+    /// The key has signed it, with these names. A serial revoked in between stays revoked.
+    pub(crate) fn activate_certificate(
+        &mut self,
+        serial: &str,
+        der: &[u8],
+        names: &str,
+    ) -> Result<(), StoreError> {
         let state = case_when(certificate::state.eq("intended"), "active".into_sql::<Text>());
         diesel::update(certificate::table.find(serial))
             .set((certificate::der.eq(der), certificate::state.eq(state.otherwise(certificate::state))))
             .execute(&mut self.view.conn)?;
-        Ok(())
+        self.set_names(serial, names)
     }
 
     /// `false` when it was revoked already or is not in the ledger.

@@ -38,7 +38,7 @@ pub(crate) use account::{Account, AccountDraft, Source};
 pub(crate) use acme::{AcmeAccount, AcmeOrder, AcmeOrderState};
 pub(crate) use admin::{ConsoleSession, Link};
 pub(crate) use certificate::{
-    Certificate, CertificateState, LedgerFilter, NewCertificate, RevokedLine, Standing,
+    Certificate, CertificateState, Ending, LedgerFilter, NewCertificate, RevokedLine, Standing,
 };
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
 pub(crate) use key::{Key, KeyId};

@@ -22,7 +22,7 @@ table! { certificate (serial) {
     serial -> Text, account -> Nullable<Binary>, name -> Text, profile -> Text, state -> Text, spki -> Binary,
     not_before -> BigInt, not_after -> BigInt, der -> Nullable<Binary>, reason -> Nullable<Text>,
     revoked_at -> Nullable<BigInt>, created_at -> BigInt, log_place -> Nullable<BigInt>,
-    issuer -> Integer,
+    issuer -> Integer, names -> Nullable<Text>, reminded -> Nullable<BigInt>,
 } }
 table! { log_row (level, place) { level -> BigInt, place -> BigInt, hash -> Binary, } }
 table! { log_edge (id) { id -> BigInt, edge -> Binary, published -> BigInt, } }

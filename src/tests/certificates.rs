@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::town::client::{Ending, PATIENCE, Refused};
-use crate::town::tools::{Told, tell, tell_line};
+use crate::town::postfix::Postfix;
+use crate::town::tools::{Told, tell, tell_line, with_clock};
 use crate::town::{Person, Town, mosquitto, text};
 
 /// A key and a request for these names, by openssl.
@@ -372,4 +373,31 @@ fn a_client_hears_at_connect_when_to_renew_its_certificate() {
     );
     town.account("bob", "correct horse");
     assert_eq!(told(&town.mqtt().password("bob", "correct horse").connect(), "renew-from"), None);
+}
+
+#[test]
+fn an_owner_is_told_in_the_chat_and_by_mail_that_a_certificate_ends() {
+    let postfix = Postfix::start();
+    let mut town = Town::plan()
+        .with("authority.profile.client", "validity = \"4h\"")
+        .with("authority", "remind = [\"1h\"]")
+        .smtp(&postfix)
+        .grace("2s")
+        .start();
+    let [alice, _carol] = town.people(["alice", "carol"]);
+    town.starts_through(&with_clock("+210m"));
+    town.restart();
+    // The clock of the house has moved on, and hers has not.
+    let mut device = town.as_person(&alice).id("a").durable().connect().listen("from/#");
+    let told = device.hear();
+    assert_eq!(told.topic, "from/chancery");
+    assert!(told.text().contains(&alice.serial) && told.text().contains("hours"), "{}", told.text());
+    let mails = postfix.wait_for_mail("carol", 1);
+    assert!(mails[0].contains("chancery"), "{}", mails[0]);
+    // Once, over restarts.
+    town.await_taken("alice");
+    town.restart();
+    town.await_taken("alice");
+    assert_eq!(town.as_person(&alice).connect().publish("to/chancery", "thanks"), 0x90);
+    town.refused(2, "account add chancery");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 
 use crate::town::disk::Disk;
-use crate::town::tools::{eventually, sql, tell};
+use crate::town::tools::{eventually, sql, tell, with_clock};
 use crate::town::{Town, text};
 
 #[test]
@@ -164,14 +164,6 @@ fn a_full_disk_is_told_with_0x97_and_nothing_acknowledged_is_lost() {
     }
     reader.hears_nothing();
     assert_eq!(town.ask("audit verify")["intact"], true);
-}
-
-/// What starts a program with its clock shifted. Not the wrapper `faketime` itself: it would stand between us and the
-/// daemon, so it is only asked for its library.
-fn with_clock(shift: &str) -> Vec<String> {
-    let library = tell("faketime", &["-f", shift, "printenv", "LD_PRELOAD"]).well();
-    let set = [format!("LD_PRELOAD={}", library.trim()), format!("FAKETIME={shift}")];
-    [vec!["env".to_owned(), "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned()], set.to_vec()].concat()
 }
 
 #[test]

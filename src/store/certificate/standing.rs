@@ -116,7 +116,7 @@ mod tests {
             };
             tx.intend_certificate(&new, not_before)?;
             match state {
-                "active" => tx.activate_certificate(&serial, b"")?,
+                "active" => tx.activate_certificate(&serial, b"", "bob")?,
                 "revoked" => drop(tx.revoke_certificate(&serial, "superseded", now)?),
                 _ => {}
             }

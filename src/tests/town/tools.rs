@@ -80,3 +80,11 @@ pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }
+
+/// What starts a program with its clock shifted. Not the wrapper `faketime` itself: it would stand between us and the
+/// daemon, so it is only asked for its library.
+pub(crate) fn with_clock(shift: &str) -> Vec<String> {
+    let library = tell("faketime", &["-f", shift, "printenv", "LD_PRELOAD"]).well();
+    let set = [format!("LD_PRELOAD={}", library.trim()), format!("FAKETIME={shift}")];
+    [vec!["env".to_owned(), "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned()], set.to_vec()].concat()
+}

@@ -23,3 +23,9 @@ CREATE INDEX pending_token ON pending (token) WHERE token IS NOT NULL;
 CREATE INDEX pending_poll ON pending (poll) WHERE poll IS NOT NULL;
 
 ALTER TABLE acme_order ADD COLUMN pending TEXT;         -- the request that it waits for
+
+-- What a certificate names, each on a line of its own in lower case: for searching, and to know its successors.
+ALTER TABLE certificate ADD COLUMN names TEXT;          -- NULL until it was signed
+ALTER TABLE certificate ADD COLUMN reminded INTEGER;    -- how long before its end the owner was last told of it, in µs
+CREATE INDEX certificate_unnamed ON certificate (serial) WHERE names IS NULL;
+CREATE INDEX certificate_ending ON certificate (not_after, state, reminded) WHERE account IS NOT NULL;

@@ -14,6 +14,7 @@ mod outbox;
 mod peers;
 mod pending;
 mod rooms;
+mod search;
 mod sessions;
 mod status;
 mod system;
@@ -30,6 +31,7 @@ use serde_json::json;
 
 pub(crate) use keys::KeyView;
 pub(crate) use pending::PendingView;
+pub(crate) use search::Search;
 pub(crate) use sessions::SessionView;
 pub(crate) use status::{Check, Status, Verdict, status};
 pub(crate) use system::console_link;

@@ -199,7 +199,9 @@ mod tests {
             demo\ndemo --dir d --ready-file f\ncheck-config\nstatus\naccount list\naccount show a\naccount add a\n\
             account add a --name A --mail a@b.example --password-file f\naccount add a --password-stdin\n\
             account set-password a\naccount set-password a --password-file f\naccount set-password a --password-stdin\n\
-            account disable a\naccount enable a\naccount remove a\ncert list\ncert list --account a\ncert show 0A\n\
+            account disable a\naccount enable a\naccount remove a\ncert list\ncert list --account a\n\
+            cert list --serial 0a --name n --profile p --state s --expires-before 1d --expires-after 1d --key 0a --limit 5 --after 0A\n\
+            cert show 0A\n\
             cert enroll a --out d\ncert enroll a --out d --csr f\ncert enroll a --out d --p12 --legacy --force\n\
             cert token a\ncert pending\ncert approve 0a\ncert deny 0a\ncert revoke 0A\ncert revoke 0A --reason key-compromise\nkey list\nkey list a\n\
             key add a f\nkey add a f --name N\nkey remove 0a\nca show\nca crl\nca crl --der\n\

@@ -66,7 +66,7 @@ use crate::chat::Chat;
 use crate::directory::Directory;
 use crate::id::AccountId;
 use crate::principal::Principal;
-use crate::store::{Account, Certificate, NewCertificate, Store, StoreError, Tx};
+use crate::store::{Account, Certificate, LedgerFilter, NewCertificate, Store, StoreError, Tx};
 use crate::time::Timestamp;
 use authority::{Authority, Order};
 use ground::Ground;
@@ -281,6 +281,17 @@ impl Enrollment {
         limit: i64,
     ) -> Result<Vec<Certificate>, StoreError> {
         self.store.read(move |view| view.certificates(account, limit)).await
+    }
+
+    /// The newest lines of the ledger that are wanted; those after the line of this serial when given.
+    pub(crate) async fn search(
+        &self,
+        wanted: LedgerFilter,
+        after: Option<Certificate>,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Vec<Certificate>, StoreError> {
+        self.store.read(move |view| view.ledger_after(&wanted, after.as_ref(), limit, now)).await
     }
 
     /// One line of the ledger; the serial in either case, with or without colons.

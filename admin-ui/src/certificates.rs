@@ -2,7 +2,7 @@
 
 use crate::{CertificateState, Choice, Chrome, Page, Paging, paging};
 
-/// `GET /certificates?state=&account=&page=`.
+/// `GET /certificates?state=&account=&name=&serial=&profile=&expires_before=&expires_after=&key=&page=`.
 #[derive(Clone, Debug, Default, Page)]
 #[template(path = "certificates.html")]
 pub struct Certificates {
@@ -10,14 +10,49 @@ pub struct Certificates {
     pub chrome: Chrome,
     /// The states to filter by; the value of the one chosen goes back into the paging links.
     pub states: Vec<Choice>,
-    /// The account to filter by; empty lists all.
-    pub account: String,
+    /// What else is searched for.
+    pub search: Search,
+    /// Why the search makes no sense; empty when it does.
+    pub problem: String,
     /// The certificates on this page.
     pub rows: Vec<CertificateRow>,
     /// Which page this is.
     pub paging: Paging,
     /// How many requests wait for an admin.
     pub pending: u64,
+}
+
+/// What is searched for; an empty text asks for nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Whose.
+    pub account: String,
+    /// Part of a name.
+    pub name: String,
+    /// The beginning of the serial.
+    pub serial: String,
+    /// By which rules it was issued.
+    pub profile: String,
+    /// A day, a moment, or a length of time such as `30d`.
+    pub expires_before: String,
+    /// The same.
+    pub expires_after: String,
+    /// SHA-256 of the public key.
+    pub key: String,
+}
+
+impl Search {
+    fn fields(&self) -> [(&'static str, &str); 7] {
+        [
+            ("account", &self.account),
+            ("name", &self.name),
+            ("serial", &self.serial),
+            ("profile", &self.profile),
+            ("expires_before", &self.expires_before),
+            ("expires_after", &self.expires_after),
+            ("key", &self.key),
+        ]
+    }
 }
 
 /// One certificate in a list.
@@ -48,11 +83,14 @@ impl CertificateRow {
 
 impl Certificates {
     fn base(&self) -> String {
-        let state = self.states.iter().find(|choice| choice.chosen).map_or("", |choice| &choice.value);
-        paging::base("/certificates", &[("state", state), ("account", &self.account)])
+        let state = self.states.iter().find(|choice| choice.chosen);
+        let state = state.map(|choice| choice.value.clone()).unwrap_or_default();
+        let fields = [&[("state", state.as_str())], &self.search.fields()[..]].concat();
+        paging::base("/certificates", &fields)
     }
 
     fn filtered(&self) -> bool {
-        !self.account.is_empty() || self.states.iter().any(|choice| choice.chosen && !choice.value.is_empty())
+        let searched = self.search.fields().iter().any(|(_, value)| !value.is_empty());
+        searched || self.states.iter().any(|choice| choice.chosen && !choice.value.is_empty())
     }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, House, Refused};
+use super::{Answer, House, Refused, Search};
 use crate::enrollment::{self, Enrolled, Grant, Refused as Why, Request};
 use crate::principal::Principal;
 use crate::store::Certificate;
@@ -49,12 +49,6 @@ impl CertificateView {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Of {
-    account: Option<String>,
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 struct Enroll {
@@ -79,8 +73,9 @@ struct Revoke {
     reason: Option<String>,
 }
 
-/// How many of the newest certificates a list shows.
-const LIST: i64 = 10_000;
+/// How many certificates a list shows when nothing is said, and at most.
+const LIST: i64 = 1_000;
+const MOST: i64 = 10_000;
 
 pub(super) fn routes() -> axum::Router<House> {
     axum::Router::new()
@@ -91,21 +86,24 @@ pub(super) fn routes() -> axum::Router<House> {
         .route("/api/v1/accounts/{account}/tokens", post(token))
 }
 
-async fn list(State(house): State<House>, Query(of): Query<Of>) -> Answer<Vec<CertificateView>> {
-    let account = match of.account {
-        Some(name) => {
-            let found = house.directory.find(&name);
-            Some(found.ok_or_else(|| Refused::NotFound(format!("there is no account {name}")))?.id)
-        }
-        None => None,
+async fn list(State(house): State<House>, Query(search): Query<Search>) -> Answer<Vec<CertificateView>> {
+    let now = time::now();
+    let (wanted, limit) = (search.filter(&house, now)?, search.limit.unwrap_or(LIST).clamp(1, MOST));
+    let after = match search.after.as_str() {
+        "" => None,
+        serial => Some(find(&house, serial).await?),
     };
-    let (lines, now) = (house.enrollment.list(account, LIST).await?, time::now());
+    let lines = house.enrollment.search(wanted, after, limit, now).await?;
     Ok(Json(lines.iter().map(|line| CertificateView::of(line, now)).collect()))
 }
 
+async fn find(house: &House, serial: &str) -> Result<Certificate, Refused> {
+    let line = house.enrollment.show(serial).await?;
+    line.ok_or_else(|| Refused::NotFound(format!("there is no certificate {serial}")))
+}
+
 async fn show(State(house): State<House>, Path(serial): Path<String>) -> Answer<Value> {
-    let line = house.enrollment.show(&serial).await?;
-    let line = line.ok_or_else(|| Refused::NotFound(format!("there is no certificate {serial}")))?;
+    let line = find(&house, &serial).await?;
     let mut view = json!(CertificateView::of(&line, time::now()));
     view["certificate"] = json!(line.der.as_deref().and_then(enrollment::to_pem));
     Ok(Json(view))

@@ -14,12 +14,8 @@ use crate::enrollment::check_proof;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// The newest certificates
-    List {
-        /// Only those of one account
-        #[arg(long, value_parser = super::named)]
-        account: Option<String>,
-    },
+    /// The newest certificates, or those to which all that is given applies
+    List(List),
     /// One certificate, with its PEM
     Show {
         #[arg(value_parser = serial)]
@@ -73,6 +69,71 @@ pub(super) enum Verb {
     },
 }
 
+/// Which certificates are listed.
+#[derive(Args, Debug, Default)]
+pub(super) struct List {
+    /// Of one account
+    #[arg(long, value_parser = super::named)]
+    account: Option<String>,
+    /// Whose serial begins with these digits
+    #[arg(long, value_name = "HEX")]
+    serial: Option<String>,
+    /// With this text in one of their names, at least three letters
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// client, session, mail-signing, mail-encryption, device, server or peer
+    #[arg(long)]
+    profile: Option<String>,
+    /// active, ending, expired, revoked or intended
+    #[arg(long)]
+    state: Option<String>,
+    /// Which end before a day, a moment, or in a length of time, as in 30d
+    #[arg(long, value_name = "TIME")]
+    expires_before: Option<String>,
+    /// Which end after it
+    #[arg(long, value_name = "TIME")]
+    expires_after: Option<String>,
+    /// With this key: SHA-256 of the public key
+    #[arg(long, value_name = "HEX")]
+    key: Option<String>,
+    /// How many, 1000 when not said
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: Option<u32>,
+    /// Those that follow the one of this serial
+    #[arg(long, value_parser = serial)]
+    after: Option<String>,
+}
+
+impl List {
+    fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
+        let wanted = self.limit.unwrap_or(1000) as usize;
+        let limit = self.limit.map(|limit| limit.to_string());
+        let query: String = [
+            ("account", self.account),
+            ("serial", self.serial),
+            ("name", self.name),
+            ("profile", self.profile),
+            ("state", self.state),
+            ("expires_before", self.expires_before),
+            ("expires_after", self.expires_after),
+            ("key", self.key),
+            ("limit", limit),
+            ("after", self.after),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("&{name}={}", encode(&value?))))
+        .collect();
+        let found = client.get(&format!("{}?{}", at(&["certificates"]), query.trim_start_matches('&')))?;
+        let fields = ["serial", "account", "profile", "state", "not_before", "not_after"];
+        out.list("certificates", &fields, &found)?;
+        match found.as_array().filter(|rows| rows.len() == wanted && !out.json()).and_then(|rows| rows.last())
+        {
+            Some(last) => out.text(&format!("There may be more: --after {}\n", cell(&last["serial"]))),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Which certificate is meant.
 #[derive(Args, Debug, Default)]
 pub(super) struct Grant {
@@ -93,11 +154,7 @@ impl Grant {
 impl Verb {
     pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
         match self {
-            Verb::List { account } => {
-                let of = account.map(|account| format!("?account={}", encode(&account))).unwrap_or_default();
-                let fields = ["serial", "account", "profile", "state", "not_before", "not_after"];
-                out.list("certificates", &fields, &client.get(&(at(&["certificates"]) + &of))?)
-            }
+            Verb::List(list) => list.run(client, out),
             Verb::Show { serial } => {
                 let first = [
                     "serial",

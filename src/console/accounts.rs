@@ -90,8 +90,12 @@ pub(super) async fn rows(console: &Console, accounts: Vec<Arc<Account>>) -> Resu
     let (ids, now) = (accounts.iter().map(|account| account.id).collect::<Vec<_>>(), time::now());
     let count = move |view: &mut store::View| {
         let counts = ids.iter().map(|id| {
-            let in_force = LedgerFilter { account: Some(*id), standing: Some(Standing::InForce) };
-            Ok((view.waiting(*id)?, view.ledger_count(in_force, now)?))
+            let in_force = LedgerFilter {
+                account: Some(*id),
+                standing: Some(Standing::InForce),
+                ..LedgerFilter::default()
+            };
+            Ok((view.waiting(*id)?, view.ledger_count(&in_force, now)?))
         });
         counts.collect::<Result<Vec<_>, _>>()
     };

@@ -1,18 +1,20 @@
 //! The ledger as a list, and one certificate in full.
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::routing::get;
 use chancery_admin_ui::certificate::Certificate as Page;
-use chancery_admin_ui::certificates::{CertificateRow, Certificates};
+use chancery_admin_ui::certificates::{CertificateRow, Certificates, Search as Shown};
 use chancery_admin_ui::{CertificateState, Choice, Download, Nav, Paging};
-use serde::Deserialize;
 
 use super::Console;
 use super::enrol::file_stem;
 use super::guard::Admin;
-use super::page::{Answer, ENTRIES, distance, moment, readable, show, window};
-use crate::api::Refused;
+use super::page::{Answer, ENTRIES, Trouble, distance, moment, readable, show, show_as, window};
+use crate::api::{Refused, Search};
 use crate::enrollment;
 use crate::store::{self, Certificate, LedgerFilter, Standing, StoreError};
 use crate::time::{self, Timestamp};
@@ -21,43 +23,52 @@ pub(super) fn routes() -> Router<Console> {
     Router::new().route("/certificates", get(list)).route("/certificates/{serial}", get(look))
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Asked {
-    state: String,
-    account: String,
-    page: Option<u32>,
-}
-
-/// The states to filter by: what the address says, what the person reads, what the ledger is asked.
-const STATES: [(&str, &str, Standing); 5] = [
-    ("valid", "In force", Standing::InForce),
-    ("expiring", "In force, ending soon", Standing::Ending),
-    ("expired", "Expired", Standing::Expired),
-    ("revoked", "Revoked", Standing::Revoked),
-    ("reserved", "Reserved, not signed", Standing::Intended),
+/// The states to filter by: what the address says, what the person reads.
+const STATES: [(&str, &str); 5] = [
+    ("active", "In force"),
+    ("ending", "In force, ending soon"),
+    ("expired", "Expired"),
+    ("revoked", "Revoked"),
+    ("intended", "Reserved, not signed"),
 ];
 
-async fn list(State(console): State<Console>, admin: Admin, Query(asked): Query<Asked>) -> Answer {
-    let (account, now) = (asked.account.trim(), time::now());
-    let standing = STATES.iter().find(|(value, ..)| *value == asked.state).map(|(.., standing)| *standing);
-    let owner = console.house.directory.find(account).map(|account| account.id);
-    let (lines, paging) = match (account.is_empty(), owner) {
-        (false, None) => (Vec::new(), Paging::whole(0)),
-        (_, owner) => page_of(&console, LedgerFilter { account: owner, standing }, asked.page, now).await?,
+async fn list(
+    State(console): State<Console>,
+    admin: Admin,
+    Query(mut asked): Query<BTreeMap<String, String>>,
+) -> Answer {
+    let (page, now) = (asked.remove("page").and_then(|page| page.parse().ok()), time::now());
+    let search = Search::read(&asked)?;
+    let (found, status, problem) = match search.filter(&console.house, now) {
+        Ok(wanted) => (page_of(&console, wanted, page, now).await?, StatusCode::OK, String::new()),
+        Err(refused) => {
+            let (status, problem) = Trouble::from(refused).into_sentence()?;
+            ((Vec::new(), Paging::whole(0)), status, problem)
+        }
     };
-    let command: &[&str] = match account.is_empty() {
-        true => &["cert", "list"],
-        false => &["cert", "list", "--account", account],
-    };
-    show(&Certificates {
-        chrome: admin.chrome(Nav::Certificates, &[command]),
-        states: choices("Every state", STATES.iter().map(|(value, label, _)| (*value, *label)), &asked.state),
-        account: account.into(),
+    let (lines, paging) = found;
+    let command = command(&search);
+    let page = Certificates {
+        chrome: admin.chrome(Nav::Certificates, &[&command.iter().map(String::as_str).collect::<Vec<_>>()]),
+        states: choices("Every state", STATES.into_iter(), &search.state),
+        search: shown(search),
+        problem,
         rows: lines.iter().map(|line| ledger_row(line, now)).collect(),
         paging,
         pending: console.house.enrollment.pending(now).await?.len() as u64,
-    })
+    };
+    show_as(status, &page)
+}
+
+/// The same search on the command line.
+fn command(search: &Search) -> Vec<String> {
+    let option = |(name, value): (&str, &str)| [format!("--{}", name.replace('_', "-")), value.to_owned()];
+    ["cert", "list"].map(str::to_owned).into_iter().chain(search.given().flat_map(option)).collect()
+}
+
+fn shown(search: Search) -> Shown {
+    let Search { account, name, serial, profile, expires_before, expires_after, key, .. } = search;
+    Shown { account, name, serial, profile, expires_before, expires_after, key }
 }
 
 async fn page_of(
@@ -67,9 +78,9 @@ async fn page_of(
     now: Timestamp,
 ) -> Result<(Vec<Certificate>, Paging), StoreError> {
     let read = move |view: &mut store::View| {
-        let total = usize::try_from(view.ledger_count(filter, now)?).unwrap_or_default();
+        let total = usize::try_from(view.ledger_count(&filter, now)?).unwrap_or_default();
         let (range, paging) = window(wanted, total);
-        Ok((view.ledger_page(filter, range.start as i64, ENTRIES as i64, now)?, paging))
+        Ok((view.ledger_page(&filter, range.start as i64, ENTRIES as i64, now)?, paging))
     };
     console.house.store.read(read).await
 }

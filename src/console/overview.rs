@@ -55,11 +55,11 @@ struct Counts {
 }
 
 async fn counts(house: &House, now: Timestamp) -> Result<Counts, store::StoreError> {
-    let of = |standing| LedgerFilter { account: None, standing: Some(standing) };
+    let of = |standing| LedgerFilter { standing: Some(standing), ..LedgerFilter::default() };
     let read = move |view: &mut store::View| {
         Ok(Counts {
-            in_force: view.ledger_count(of(Standing::InForce), now)?,
-            ending: view.ledger_page(of(Standing::Ending), 0, ENDING, now)?,
+            in_force: view.ledger_count(&of(Standing::InForce), now)?,
+            ending: view.ledger_page(&of(Standing::Ending), 0, ENDING, now)?,
             newest: view.audit_entries(None, 1)?.pop(),
         })
     };

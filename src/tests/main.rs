@@ -23,6 +23,7 @@ mod durability;
 mod est;
 mod flow;
 mod hostile;
+mod inventory;
 mod keys;
 mod kills;
 mod limits;

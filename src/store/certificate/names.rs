@@ -1,6 +1,9 @@
 //! What certificates name: kept beside them, so that they can be searched and compared without being read.
+//!
+//! An index of three letters each (FTS5's trigrams) finds parts of names; it says where to look, and LIKE looks.
 
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 
 use super::certificate;
 use super::{StoreError, Tx, View};
@@ -23,6 +26,51 @@ impl Tx {
         diesel::update(certificate::table.find(serial))
             .set(certificate::names.eq(names))
             .execute(&mut self.view.conn)?;
+        diesel::sql_query("INSERT INTO certificate_text (serial, names) VALUES (?, ?)")
+            .bind::<Text, _>(serial)
+            .bind::<Text, _>(names)
+            .execute(&mut self.view.conn)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{LedgerFilter, NewCertificate, Store, StoreError, Tx};
+    use crate::time;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_signed_before_names_were_kept_is_named_and_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.db"), 1).unwrap();
+        let now = time::now();
+        let sign = move |tx: &mut Tx| -> Result<(), StoreError> {
+            let new = NewCertificate {
+                serial: "0A".into(),
+                account: None,
+                name: "web".into(),
+                profile: "server",
+                spki: [0; 32],
+                not_before: now,
+                not_after: now,
+            };
+            tx.intend_certificate(&new, now)?;
+            tx.activate_certificate("0A", b"der", "")?;
+            // As a store of before has it.
+            diesel::update(certificate::table)
+                .set(certificate::names.eq(None::<String>))
+                .execute(&mut tx.view.conn)?;
+            Ok(())
+        };
+        store.write(sign).await.unwrap();
+        let unnamed = store.read(|view| view.unnamed(10)).await.unwrap();
+        assert_eq!(unnamed, [("0A".to_owned(), b"der".to_vec())]);
+        store.write(|tx| tx.set_names("0A", "web.corp.example")).await.unwrap();
+        assert!(store.read(|view| view.unnamed(10)).await.unwrap().is_empty());
+        let wanted = LedgerFilter { name: Some("corp.ex".into()), ..LedgerFilter::default() };
+        let found = store.read(move |view| view.ledger_after(&wanted, None, 10, now)).await.unwrap();
+        assert_eq!(found.len(), 1);
     }
 }

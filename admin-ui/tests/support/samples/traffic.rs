@@ -67,7 +67,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
                 "One certificate of the appliance ends soon.",
                 &[("CRL next update", "2026-11-22 06:00:00 UTC"), ("Issuing CA until", "2031-11-20")],
                 "Renew the server certificate before 30 November.",
-                "/certificates?state=expiring",
+                "/certificates?state=ending",
             ),
             part("Sessions", Health::Good, "312 live, 98 away.", &[("Queued", "1,204")], "", "/sessions"),
             part(

@@ -3,7 +3,7 @@
 use chancery_admin_ui::{
     Choice, Nav, Paging,
     certificate::Certificate,
-    certificates::{CertificateRow, Certificates},
+    certificates::{CertificateRow, Certificates, Search},
     enrol::Enrol,
     enrolled::{Enrolled, Handover},
     pending::{Pending, PendingRow},
@@ -24,7 +24,13 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
     let list = Certificates {
         chrome: chrome(say, Nav::Certificates, &["chancery cert list"]),
         states: states("valid").into(),
-        account: say("alice"),
+        search: Search {
+            account: say("alice"),
+            name: say("corp.example"),
+            expires_before: say("30d"),
+            ..Search::default()
+        },
+        problem: String::new(),
         rows: certificate_rows(say),
         paging: Paging { page: 1, pages: 3, total: 121 },
         pending: 2,

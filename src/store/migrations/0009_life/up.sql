@@ -29,3 +29,8 @@ ALTER TABLE certificate ADD COLUMN names TEXT;          -- NULL until it was sig
 ALTER TABLE certificate ADD COLUMN reminded INTEGER;    -- how long before its end the owner was last told of it, in µs
 CREATE INDEX certificate_unnamed ON certificate (serial) WHERE names IS NULL;
 CREATE INDEX certificate_ending ON certificate (not_after, state, reminded) WHERE account IS NOT NULL;
+
+-- All that the list is filtered and ordered by, so that of the rows themselves only those are read that are shown; and
+-- parts of names, of three letters or more.
+CREATE INDEX certificate_list ON certificate (created_at, serial, account, profile, state, not_before, not_after);
+CREATE VIRTUAL TABLE certificate_text USING fts5 (serial UNINDEXED, names, tokenize = 'trigram', detail = 'none');

@@ -1,8 +1,8 @@
 //! The REST API: the operations of the house as JSON, for the command line over the control socket, and the little
 //! that devices may do over HTTPS. The console shows the same operations to people.
 //!
-//! Errors are `{"error": sentence, "code": …}` with 400 wrong request, 404 not found, 409 refused, 500 failure. A request
-//! for a certificate that an admin has to agree to is answered by 202.
+//! Errors are `{"error": sentence, "code": …}` with 400 wrong request, 404 not found, 409 refused, 500 failure. A
+//! request for a certificate that an admin has to agree to is answered by 202.
 
 mod accounts;
 mod certificates;

@@ -1,8 +1,9 @@
 //! Chat: what people may say to whom, and what they are owed.
 //!
 //! `publish` is how a message enters the house and `inbox` how it reaches a session; `relay` passes on what goes to
-//! plain topics; `note` is what the house itself says; `receipts`, `presence`, `rooms` and `sys` are what their names say; `acl` is the one place that says
-//! who may do what, `rights` what that means for one client now, and `audience` who would hear.
+//! plain topics; `note` is what the house itself says; `receipts`, `presence`, `rooms` and `sys` are what their names
+//! say; `acl` is the one place that says who may do what, `rights` what that means for one client now, and `audience`
+//! who would hear.
 
 pub(crate) mod acl;
 mod audience;

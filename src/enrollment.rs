@@ -15,6 +15,7 @@ mod grant;
 mod ground;
 mod issuers;
 mod keys;
+mod ledger;
 mod log;
 mod material;
 mod ocsp;
@@ -66,10 +67,11 @@ use crate::chat::Chat;
 use crate::directory::Directory;
 use crate::id::AccountId;
 use crate::principal::Principal;
-use crate::store::{Account, Certificate, LedgerFilter, NewCertificate, Store, StoreError, Tx};
+use crate::store::{Account, NewCertificate, Store, Tx};
 use crate::time::Timestamp;
 use authority::{Authority, Order};
 use ground::Ground;
+use ledger::canonical;
 use material::{Chain, Material};
 use rules::{Act, authorize, key_is_free, may_act};
 
@@ -274,32 +276,6 @@ impl Enrollment {
         self.issue(&Directory::principal(&account), &account, asked, now).await
     }
 
-    /// The newest lines of the ledger; of one account when given.
-    pub(crate) async fn list(
-        &self,
-        account: Option<AccountId>,
-        limit: i64,
-    ) -> Result<Vec<Certificate>, StoreError> {
-        self.store.read(move |view| view.certificates(account, limit)).await
-    }
-
-    /// The newest lines of the ledger that are wanted; those after the line of this serial when given.
-    pub(crate) async fn search(
-        &self,
-        wanted: LedgerFilter,
-        after: Option<Certificate>,
-        limit: i64,
-        now: Timestamp,
-    ) -> Result<Vec<Certificate>, StoreError> {
-        self.store.read(move |view| view.ledger_after(&wanted, after.as_ref(), limit, now)).await
-    }
-
-    /// One line of the ledger; the serial in either case, with or without colons.
-    pub(crate) async fn show(&self, serial: &str) -> Result<Option<Certificate>, StoreError> {
-        let Ok(serial) = canonical(serial) else { return Ok(None) };
-        self.store.read(move |view| view.certificate(&serial)).await
-    }
-
     /// Authorize, take the names from directory and grant, hold the request against them, wait for an admin where one has
     /// to agree, certify, hand out. A refusal is audited as well.
     async fn issue(
@@ -402,6 +378,24 @@ impl Enrollment {
             Ok(tx.remember(intent, now)?)
         };
         self.store.write(intend).await?;
+        let signed = self.sign(who, account, &name, order, serial, now).await;
+        if signed.is_err() {
+            // A request that waited for this serial waits for another.
+            self.store.write(move |tx| tx.reopen_pending(Some(&line))).await?;
+        }
+        signed
+    }
+
+    /// The second half, once the serial is accounted for.
+    async fn sign(
+        &self,
+        who: &Principal,
+        account: Option<AccountId>,
+        name: &str,
+        order: Order,
+        serial: ca::Serial,
+        now: Timestamp,
+    ) -> Result<ca::Issued, Refused> {
         // Whoever was disabled meanwhile is refused here; whoever is disabled later is revoked with this line.
         if let Some(id) = account {
             may_act(&*self.directory.by_id(id).ok_or(Refused::Gone)?)?;
@@ -409,8 +403,8 @@ impl Enrollment {
 
         let issued = self.authority.sign(order, serial, now).await?;
 
-        let der = issued.der.clone();
-        let signed = Deed::new(who, "certificate.issue", &name)
+        let (line, der) = (issued.serial.to_string(), issued.der.clone());
+        let signed = Deed::new(who, "certificate.issue", name)
             .with(json!({ "serial": line, "fingerprint": issued.fingerprint }));
         let note = move |tx: &mut Tx| -> Result<(), Failure> {
             tx.activate_certificate(&line, &der, &said::names(&der))?;
@@ -445,14 +439,6 @@ impl Enrollment {
     fn account(&self, name: &str) -> Result<Arc<Account>, Refused> {
         self.directory.find(name).ok_or_else(|| Refused::NoAccount(name.into()))
     }
-}
-
-/// A serial as the ledger writes it.
-fn canonical(serial: &str) -> Result<String, Refused> {
-    serial
-        .parse::<ca::Serial>()
-        .map(|parsed| parsed.to_string())
-        .map_err(|_| Refused::NoCertificate(serial.into()))
 }
 
 impl fmt::Debug for Enrollment {

@@ -1,5 +1,5 @@
 //! Small duties, each at its own pace: feed the watchdog, tell the numbers, let what is over expire, renew CRL, server
-//! certificate and issuing CA, ask LDAP for everybody.
+//! certificate and issuing CA, remind owners of theirs, part with leavers, ask LDAP for everybody.
 
 use std::time::Duration;
 
@@ -75,11 +75,17 @@ impl Duties {
         Ok(())
     }
 
+    /// What fails of it keeps nothing else from being done.
     async fn look_after_certificates(&self) -> Result<()> {
+        let (enrollment, now) = (&self.house.enrollment, time::now());
+        let renewed = self.renew().await;
         // Leavers' are taken back where they leave; here is found what a crash came in between of.
-        self.house.enrollment.part_with_leavers(&Principal::System, time::now()).await?;
-        self.house.enrollment.remind(time::now()).await?;
-        self.renew().await
+        let parted = enrollment.part_with_leavers(&Principal::System, now).await;
+        let reminded = enrollment.remind(now).await;
+        renewed?;
+        parted?;
+        reminded?;
+        Ok(())
     }
 
     /// The server certificate in use comes back unless another is due, with a fresh OCSP answer.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::issuers::Issuer;
 use super::rules::{Act, authorize, key_is_free};
-use super::{Asked, Certify, Enrollment, Grant, Ground, Material, Refused, StatusRefused};
+use super::{Asked, Certify, Enrollment, Failure, Grant, Ground, Material, Refused, StatusRefused};
 use crate::audit::{Deed, to_hex};
 use crate::directory::Directory;
 use crate::id::AccountId;
@@ -115,9 +115,12 @@ impl Enrollment {
         self.store.read(move |view| view.all_pending(now)).await
     }
 
-    /// An admin agrees: decided once more, and signed. Says which serial it has.
+    /// An admin agrees: decided once more, and signed. Says which serial it has. It is brought to its end even when the
+    /// admin hangs up in between: what is half approved would wait for nobody.
     pub(crate) async fn approve(&self, who: &Principal, id: &str, now: Timestamp) -> Result<String, Refused> {
-        let done = self.agree(who, id, now).await;
+        let (own, actor, wanted) = (self.clone(), who.clone(), id.to_owned());
+        let done = tokio::spawn(async move { own.agree(&actor, &wanted, now).await }).await;
+        let done = done.unwrap_or_else(|_| Err(Failure::Stopped.into()));
         self.audited(who, "certificate.approve", id, done, now).await
     }
 
@@ -139,14 +142,7 @@ impl Enrollment {
             ground: Ground::Pending(pending),
         };
         let (certify, _) = self.decide(&asks, &account, asked)?;
-        match self.certify(who, certify, now).await {
-            Ok(issued) => Ok(issued.serial.to_string()),
-            Err(refused) => {
-                let id = id.to_owned();
-                self.store.write(move |tx| tx.reopen_pending(Some(&id))).await?;
-                Err(refused)
-            }
-        }
+        Ok(self.certify(who, certify, now).await?.serial.to_string())
     }
 
     /// An admin does not agree; whoever asks again hears so.

@@ -201,17 +201,17 @@ impl Tx {
         Ok(denied > 0)
     }
 
-    /// Lets those wait again that were approved and never signed: this one, or all after a crash.
-    pub(crate) fn reopen_pending(&mut self, id: Option<&str>) -> Result<(), StoreError> {
-        let unsigned =
-            certificate::table.filter(certificate::der.is_null()).select(certificate::serial.nullable());
+    /// Lets those wait again that were approved and never signed: the one with this serial, or all after a crash.
+    pub(crate) fn reopen_pending(&mut self, serial: Option<&str>) -> Result<(), StoreError> {
+        let lines = certificate::table.on(pending::serial.eq(certificate::serial.nullable()));
         let mut lost = pending::table
+            .inner_join(lines)
             .filter(pending::state.eq("approved"))
-            .filter(pending::serial.eq_any(unsigned))
+            .filter(certificate::der.is_null())
             .select(pending::id)
             .into_boxed();
-        if let Some(id) = id {
-            lost = lost.filter(pending::id.eq(id.to_owned()));
+        if let Some(serial) = serial {
+            lost = lost.filter(pending::serial.eq(serial.to_owned()));
         }
         let lost: Vec<String> = lost.load(&mut self.view.conn)?;
         diesel::update(pending::table.filter(pending::id.eq_any(lost)))

@@ -138,6 +138,29 @@ async fn a_request_that_a_crash_left_unsigned_waits_again() {
 }
 
 #[tokio::test]
+async fn of_many_admins_who_agree_at_once_one_does() {
+    let house = house().await;
+    let (token, _) = house.token("alice").await;
+    let csr = house.csr(&house.key("a.key"), "alice", None);
+    let wait = waits(asks(&house, &token, &csr, house.now).await);
+    let agree = (0..8).map(|_| {
+        let (enrollment, id, now) = (house.enrollment.clone(), wait.id.clone(), house.now);
+        tokio::spawn(async move { enrollment.approve(&Principal::Host, &id, now).await })
+    });
+    let mut approved = Vec::new();
+    for one in agree.collect::<Vec<_>>() {
+        match one.await.unwrap() {
+            Ok(serial) => approved.push(serial),
+            Err(refused) => assert!(matches!(refused, Refused::NotPending(_)), "{refused}"),
+        }
+    }
+    let lines = house.enrollment.list(None, 10).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.serial.clone()).collect::<Vec<_>>(), approved);
+    assert_eq!(approved.len(), 1);
+    assert_eq!(asks(&house, &token, &csr, house.now).await.unwrap().serial, approved[0]);
+}
+
+#[tokio::test]
 async fn an_account_has_ten_requests_that_wait_and_no_more() {
     let house = house().await;
     for number in 0..11 {

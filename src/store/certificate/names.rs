@@ -52,6 +52,7 @@ mod tests {
                 account: None,
                 name: "web".into(),
                 profile: "server",
+                issuer: 1,
                 spki: [0; 32],
                 not_before: now,
                 not_after: now,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::Common;
 use super::ceremony::Root;
-use super::client::{Client, at};
+use super::client::at;
 use super::founding;
 use super::output::{Output, pem};
 use super::table::cell;
@@ -22,6 +23,7 @@ pub(super) enum Verb {
         #[arg(long)]
         der: bool,
     },
+    /// Make and use a root in a folder, on a host without network
     Root(Box<Root>),
     /// Have another issuing CA sign from now on; where the root is elsewhere, make a request for it
     Roll,
@@ -39,11 +41,13 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
+    pub(super) fn run(self, common: &Common, out: &mut Output<'_>) -> Result<(), Trouble> {
         match self {
-            Verb::Show => out.show(&["issuer", "key_id", "not_after", "crl"], &client.get(&at(&["ca"]))?),
+            Verb::Show => {
+                out.show(&["issuer", "key_id", "not_after", "crl"], &common.client()?.get(&at(&["ca"]))?)
+            }
             Verb::Roll => {
-                let answer = client.post(&at(&["ca", "roll"]), None)?;
+                let answer = common.client()?.post(&at(&["ca", "roll"]), None)?;
                 out.show(&["issuer", "key_id", "not_after"], &answer)?;
                 match (&answer["request"], out.json()) {
                     (Value::String(_), false) => {
@@ -54,13 +58,15 @@ impl Verb {
             }
             Verb::Adopt { file } => {
                 let brought = json!({ "pem": founding::text(&file)? });
-                out.show(&["issuer", "list"], &client.post(&at(&["ca", "adopt"]), Some(&brought))?)
+                out.show(&["issuer", "list"], &common.client()?.post(&at(&["ca", "adopt"]), Some(&brought))?)
             }
-            // It works without a daemon, and never comes here.
+            // The ceremony alone asks no daemon.
             Verb::Root(root) => root.run(out),
-            Verb::Log { check: false } => out.show(&["log", "checkpoint"], &client.get(&at(&["log"]))?),
+            Verb::Log { check: false } => {
+                out.show(&["log", "checkpoint"], &common.client()?.get(&at(&["log"]))?)
+            }
             Verb::Log { check: true } => {
-                let answer = client.get_patiently(&at(&["log", "check"]))?;
+                let answer = common.client()?.get_patiently(&at(&["log", "check"]))?;
                 out.show(&["intact", "size", "root", "broken"], &answer)?;
                 match answer["intact"] == true {
                     true => Ok(()),
@@ -71,7 +77,7 @@ impl Verb {
                 Err(Trouble::Usage("--der is not JSON: choose one of both".into()))
             }
             Verb::Crl { der } => {
-                let crl = client.get_bytes(&at(&["ca", "crl"]))?;
+                let crl = common.client()?.get_bytes(&at(&["ca", "crl"]))?;
                 match der {
                     true => out.bytes(&crl),
                     false if out.json() => out.value(&json!({ "crl": pem("X509 CRL", &crl) })),

@@ -13,7 +13,7 @@ use crate::enrollment::{Ceremony, Failure, Pkcs11, RootKey, Step};
 use crate::secret::SecretSource;
 use crate::time;
 
-/// Make a root in a folder, or use the one that is there; a host without network is the place for it
+/// One deed of it.
 #[derive(Args, Debug)]
 #[command(group = clap::ArgGroup::new("deed").required(true))]
 pub(super) struct Root {

@@ -100,6 +100,46 @@ fn refusal<T>(answer: Result<T, Failure>) -> Refusal {
     }
 }
 
+/// What the signer has made when this house asked for another issuing CA.
+async fn rolled(authority: &Authority) -> Arc<Issuer> {
+    match authority.roll(time::now()).await.unwrap() {
+        Rolled::Made(new) => new,
+        Rolled::Asked(request) => panic!("a request, {}", request.display()),
+    }
+}
+
+#[tokio::test]
+async fn an_issuing_ca_is_made_once_for_a_house_that_asks_twice() {
+    let mut office = Office::busy();
+    let (house, authority) = office.employed().await;
+    let (first, again) = (rolled(&authority).await, rolled(&authority).await);
+    assert_eq!(first.key_id(), again.key_id());
+    authority.install(first.clone());
+    assert_ne!(rolled(&authority).await.key_id(), first.key_id());
+
+    // A house that heard nothing of it learns of it at its start, also after a restart of the signer.
+    std::fs::remove_file(house.path().join("authority/issuing-3.pem")).unwrap();
+    office.stop().await;
+    office.start();
+    let authority = office.employ(&house, false).await.unwrap();
+    assert_eq!(authority.issuers().all().map(|one| one.number).collect::<Vec<_>>(), [3, 2, 1]);
+    authority.sign(order(&authority), serial(), time::now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_signer_makes_no_more_issuing_cas_than_it_may() {
+    let office = Office::busy();
+    let (_house, authority) = office.employed().await;
+    for _ in 0..2 {
+        authority.install(rolled(&authority).await);
+    }
+    let third = rolled(&authority).await;
+    // Whoever has taken over the daemon does not count what he was given.
+    let client = Client::new(&office.socket(), third.root());
+    let refused = refusal(client.roll(&third, time::now()).await);
+    assert!(matches!(refused, Refusal::Roll { .. }), "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_house_with_a_signer_issues_and_has_no_key() {
     let office = Office::busy();

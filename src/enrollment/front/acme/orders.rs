@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Asked, FRONT, No, Reply, Said};
 use crate::directory::Directory;
 use crate::enrollment::material::Material;
-use crate::enrollment::{Asked as Wanted, Enrollment, Grant, Ground, Refused, to_pem};
+use crate::enrollment::{Asked as Wanted, Enrollment, Grant, Ground, Refused};
 use crate::store::{AcmeAccount, AcmeOrder, AcmeOrderState};
 use crate::time::Timestamp;
 
@@ -188,7 +188,7 @@ impl Enrollment {
         Ok(self.issue(&Directory::principal(&account), &account, wanted, asked.now).await?.serial)
     }
 
-    /// The chain from the certificate to the issuing CA.
+    /// The chain from the certificate to the issuing CA, which may be a former one.
     pub(super) async fn acme_certificate(
         &self,
         asked: &Asked,
@@ -199,10 +199,11 @@ impl Enrollment {
         let (id, of) = (client.id.clone(), serial.to_owned());
         let ordered = self.store.read(move |view| view.acme_ordered(&id, &of)).await?;
         let line = if ordered { self.show(serial).await? } else { None };
-        let pem =
-            line.and_then(|line| to_pem(line.der.as_deref()?)).ok_or_else(|| No::missing("certificate"))?;
-        let body = Said::Pem(pem + &self.chain_pem());
-        Ok(Reply { status: StatusCode::OK, location: None, retry: None, body })
+        let certificate = line.and_then(|line| ca::Certificate::parse(line.der.as_deref()?).ok());
+        let issuers = self.authority.issuers();
+        let chain = certificate.and_then(|one| Some(one.to_pem() + &issuers.of(&one)?.chain_pem()));
+        let chain = chain.ok_or_else(|| No::missing("certificate"))?;
+        Ok(Reply { status: StatusCode::OK, location: None, retry: None, body: Said::Pem(chain) })
     }
 
     async fn order(&self, client: &AcmeAccount, id: &str, asked: &Asked) -> Result<AcmeOrder, No> {

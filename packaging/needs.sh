@@ -45,6 +45,8 @@ chromium                    chromium          chromium
 chromedriver                chromium-driver   chromedriver
 openssl                     openssl           openssl
 curl                        curl              curl
+zbarimg                     zbar-tools        zbar
+node                        nodejs            nodejs
 softhsm2-util               softhsm2          softhsm
 pki                         strongswan-pki    strongswan
 /usr/lib/ipsec/plugins/libstrongswan-openssl.so libstrongswan-standard-plugins strongswan

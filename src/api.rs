@@ -65,8 +65,23 @@ pub(crate) struct Facts {
     pub(crate) started: Timestamp,
     /// Where each door listens.
     pub(crate) doors: BTreeMap<&'static str, SocketAddr>,
+    /// The path of MQTT at the door `wss`.
+    pub(crate) websocket_path: String,
     /// Where people reach the console.
     pub(crate) console_url: String,
+}
+
+impl Facts {
+    /// The host by which people reach the house.
+    pub(crate) fn host(&self) -> &str {
+        let address = self.console_url.trim_start_matches("https://");
+        address.rsplit_once(':').map_or(address, |(host, _)| host)
+    }
+
+    /// The port of a door that is open.
+    pub(crate) fn port(&self, door: &str) -> Option<u16> {
+        self.doors.get(door).map(SocketAddr::port)
+    }
 }
 
 /// The whole API, for a caller that the door has proven to be the host.

@@ -137,6 +137,7 @@ impl Appliance {
             domain: domain.clone(),
             started: now,
             doors: doors.addresses(),
+            websocket_path: config.door.wss.as_ref().map(|door| door.path.clone()).unwrap_or_default(),
             console_url: doors::console_url(domain, &doors),
         };
         let facts = Arc::new(facts);

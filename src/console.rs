@@ -2,7 +2,8 @@
 //!
 //! Whoever asks meets the same three people at the entrance, in this order: `headers` dresses every answer, `guard`
 //! finds out who asks and turns away strangers and foreign forms, and a screen answers. A screen decides nothing: each
-//! deed is an operation of the house with the admin as who acts, the same that the API and the command line do.
+//! deed is an operation of the house with the admin as who acts, the same that the API and the command line do. People
+//! who are no admins have `self_service`, with an entrance of its own.
 
 mod account;
 mod accounts;
@@ -25,6 +26,7 @@ mod peers;
 mod pending;
 mod revoke;
 mod rooms;
+mod self_service;
 mod session;
 mod sessions;
 mod sign_in;
@@ -42,13 +44,15 @@ use limiter::Limiter;
 #[derive(Clone)]
 struct Console {
     house: House,
-    /// Who tried passwords lately.
+    /// Who tried admins' passwords lately.
     knocks: Arc<Limiter>,
+    /// Who tried other people's.
+    people_knocks: Arc<Limiter>,
 }
 
 /// The whole site, for the door `https`.
 pub(crate) fn router(house: House) -> Router {
-    let console = Console { house, knocks: Arc::default() };
+    let console = Console { house, knocks: Arc::default(), people_knocks: Arc::default() };
     let screens = Router::new()
         .merge(sign_in::routes())
         .merge(link::routes())
@@ -69,5 +73,6 @@ pub(crate) fn router(house: House) -> Router {
         .method_not_allowed_fallback(page::not_that_way)
         .layer(DefaultBodyLimit::max(csrf::LARGEST_FORM))
         .layer(from_fn_with_state(console.clone(), guard::guard));
-    screens.merge(assets::routes()).layer(from_fn(headers::dress)).with_state(console)
+    let people = self_service::router(console.clone());
+    screens.merge(people).merge(assets::routes()).layer(from_fn(headers::dress)).with_state(console)
 }

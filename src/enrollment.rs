@@ -1,6 +1,6 @@
 //! Enrollment: how a device comes to a certificate of this house, and how it loses it.
 //!
-//! Every front (console, API, command line, token, renewal) ends in the same two functions: [`authorize`] decides,
+//! Every front (console, self-service, API, command line, token, renewal) ends in the same two functions: [`authorize`] decides,
 //! `certify` does. Names come from the directory and the profile, never from the request; a serial is in the ledger
 //! and in the audit before the key signs; what is taken back is in the ledger before anybody hears of it. In between,
 //! where the operator wants it so, an admin is waited for (`approval`). Keys and certificates themselves are the craft
@@ -28,6 +28,7 @@ mod roll;
 mod rules;
 mod safe;
 mod said;
+mod self_service;
 mod signer;
 mod status;
 #[cfg(test)]

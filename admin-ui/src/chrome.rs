@@ -2,13 +2,15 @@
 
 use crate::{Secret, Tone};
 
-/// The surroundings of a page. With an empty `admin` the page stands alone, without navigation.
+/// The surroundings of a page. Only an `admin` has navigation; without `person` too the page stands alone.
 #[derive(Clone, Debug, Default)]
 pub struct Chrome {
     /// The domain that this appliance serves, such as `corp.example`.
     pub domain: String,
     /// Who is signed in; empty before sign-in.
     pub admin: String,
+    /// Who is signed in at the self-service page, where nobody is an admin; empty elsewhere.
+    pub person: String,
     /// Sent back by every form as `csrf`.
     pub csrf: Secret,
     /// The entry of the navigation that this page belongs to.

@@ -9,6 +9,7 @@ mod chrome;
 mod download;
 mod moment;
 mod paging;
+mod qr;
 mod secret;
 mod state;
 
@@ -16,6 +17,9 @@ mod state;
 pub mod link;
 pub mod sign_in;
 pub mod signed_out;
+
+// For everybody: one's own certificates.
+pub mod self_service;
 
 // One screen each.
 pub mod account;
@@ -43,6 +47,7 @@ pub use assets::{Asset, CONTENT_SECURITY_POLICY, asset};
 pub use chrome::{Chrome, Flash, Nav};
 pub use download::Download;
 pub use paging::{Choice, Paging};
+pub use qr::Qr;
 pub use secret::Secret;
 pub use state::{AccountState, CertificateState, EnvelopeState, Health, SessionState, Source, Tone, Verdict};
 

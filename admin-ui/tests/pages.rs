@@ -114,6 +114,13 @@ fn every_path_a_form_posts_to_is_one_the_console_serves() {
         "/sign-in",
         "/sign-out",
         "/link/*",
+        "/enroll",
+        "/enroll/sign-in",
+        "/enroll/sign-out",
+        "/enroll/code",
+        "/enroll/phone/*",
+        "/enroll/certificates/*/renew",
+        "/enroll/certificates/*/revoke",
         "/accounts/new",
         "/accounts/*/disable",
         "/accounts/*/enable",
@@ -153,7 +160,7 @@ fn every_path_a_form_posts_to_is_one_the_console_serves() {
 
 #[test]
 fn every_screen_is_in_the_navigation_and_marked_when_there() {
-    for (name, html) in plain().into_iter().filter(|(_, html)| html.contains("/sign-out")) {
+    for (name, html) in plain().into_iter().filter(|(_, html)| html.contains("action=\"/sign-out\"")) {
         let links: Vec<_> = tags(&html).into_iter().filter(|tag| tag.name == "a").collect();
         for nav in Nav::ALL {
             assert!(
@@ -168,7 +175,7 @@ fn every_screen_is_in_the_navigation_and_marked_when_there() {
 
 #[test]
 fn pages_before_sign_in_show_no_way_inside() {
-    for name in ["sign-in", "link", "link-used", "signed-out"] {
+    for name in ["sign-in", "link", "link-used", "signed-out", "own-sign-in", "own-phone"] {
         let html = plain().into_iter().find(|(page, _)| *page == name).expect(name).1;
         assert!(!html.contains("<nav") && !html.contains("/sign-out"), "{name}");
     }

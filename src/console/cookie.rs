@@ -8,6 +8,8 @@ use axum::response::Response;
 
 /// Holds a signed-in browser's secret.
 pub(super) const SESSION: &str = "__Host-chancery";
+/// Holds the secret of a browser at the self-service page.
+pub(super) const PERSON: &str = "__Host-chancery-enroll";
 /// Binds the forms before sign-in to the browser that asked for them.
 pub(super) const BEFORE: &str = "__Host-chancery-pre";
 /// What the last deed did, until a page has shown it.

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::cookie;
 use super::page::Trouble;
+use crate::audit::to_hex;
+use crate::secret;
 
 /// A larger form is not read.
 pub(super) const LARGEST_FORM: usize = 64 * 1024;
@@ -56,6 +59,23 @@ pub(super) async fn check(request: Request, token: &str) -> Result<Request, Trou
         ));
     }
     Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// What binds the forms before a sign-in to the browser that asked for them.
+pub(super) struct Before {
+    /// For the page: it follows from the browser's secret, and is never the secret itself.
+    pub(super) csrf: Zeroizing<String>,
+    /// A secret that the browser has to be given first.
+    pub(super) fresh: Option<Zeroizing<String>>,
+}
+
+/// The secret that a stranger's browser holds, or a new one for it.
+pub(super) fn before(headers: &HeaderMap) -> Before {
+    let held = cookie::read_secret(headers, cookie::BEFORE).map(|held| Zeroizing::new(held.to_owned()));
+    let fresh = held.is_none().then(secret::one_time);
+    let secret = held.or_else(|| fresh.clone()).unwrap_or_default();
+    let csrf = Zeroizing::new(to_hex(&secret::digest(&format!("form {}", secret.as_str()))));
+    Before { csrf, fresh }
 }
 
 /// What the browser itself says about where a request comes from. Programs that say nothing are left to the token.

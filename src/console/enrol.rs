@@ -128,7 +128,7 @@ async fn token(
 }
 
 /// What a device knows the appliance by, under the name that the command lines use.
-fn root(console: &Console) -> Download {
+pub(super) fn root(console: &Console) -> Download {
     Download::new("root.pem", PEM, console.house.enrollment.root_pem().as_bytes())
 }
 
@@ -153,9 +153,7 @@ fn form(console: &Console, admin: &Admin, account: &Account, csr: String, proble
 /// A client that shows the files and hears what others write.
 fn listen(console: &Console, file: &str, certificate: &str, key: &str) -> String {
     let facts = &console.house.facts;
-    let address = facts.console_url.trim_start_matches("https://");
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let port = facts.doors.get("mqtts").map_or(8883, |door| door.port());
+    let (host, port) = (facts.host(), facts.port("mqtts").unwrap_or(8883));
     format!(
         "mosquitto_sub -V 5 -h {host} -p {port} --cafile root.pem --cert {certificate} --key {key} -i {file}-1 -q 1 -v -t 'from/#'"
     )

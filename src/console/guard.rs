@@ -13,16 +13,16 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use chancery_admin_ui::message::Step;
 use chancery_admin_ui::signed_out::SignedOut;
 use chancery_admin_ui::{Chrome, Flash, Nav};
 use zeroize::Zeroizing;
 
+use super::csrf::Before;
 use super::page::{self, Trouble};
 use super::session::{self, Seat};
 use super::{Console, cookie, csrf, flash};
-use crate::audit::to_hex;
 use crate::principal::Principal;
-use crate::secret;
 use crate::time;
 
 /// The screens for everybody. What has no screen at all is told to everybody as well.
@@ -68,7 +68,7 @@ pub(super) async fn guard(State(console): State<Console>, request: Request, next
     };
     if let Some(trouble) = trouble_of(&mut response) {
         let allowed = response.headers_mut().remove(ALLOW);
-        response = page::told(trouble, &visitor);
+        response = page::told(trouble, visitor.chrome(None, &[]), visitor.way_back());
         response.headers_mut().extend(allowed.map(|methods| (ALLOW, methods)));
     }
     if shows_flash && !response.status().is_redirection() {
@@ -92,14 +92,14 @@ fn is_open(request: &Request) -> bool {
     path.is_none_or(|path| OPEN.contains(&path.as_str()))
 }
 
-fn address(request: &Request) -> IpAddr {
+pub(super) fn address(request: &Request) -> IpAddr {
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
     from.map_or(NOWHERE, |ConnectInfo(from)| from.ip())
 }
 
 /// What is to be told instead of an answer that has no page: ours, or the framework's, such as a form that does not
 /// parse.
-fn trouble_of(response: &mut Response) -> Option<Trouble> {
+pub(super) fn trouble_of(response: &mut Response) -> Option<Trouble> {
     if let Some(trouble) = response.extensions_mut().remove::<Trouble>() {
         return Some(trouble);
     }
@@ -134,19 +134,9 @@ impl Visitor {
         }
     }
 
-    /// Forms before the sign-in are bound to a secret of their own; the page holds what follows from it, never the
-    /// secret itself.
     fn stranger(self, headers: &HeaderMap, timed_out: bool) -> Self {
-        let held = cookie::read_secret(headers, cookie::BEFORE).map(|held| Zeroizing::new(held.to_owned()));
-        let (secret, before) = match held {
-            Some(held) => (held, None),
-            None => {
-                let fresh = secret::one_time();
-                (fresh.clone(), Some(fresh))
-            }
-        };
-        let csrf = Zeroizing::new(to_hex(&secret::digest(&format!("form {}", secret.as_str()))));
-        Self { csrf, timed_out, before, session: None, ..self }
+        let Before { csrf, fresh } = csrf::before(headers);
+        Self { csrf, timed_out, before: fresh, session: None, ..self }
     }
 
     /// A stranger at a closed screen.
@@ -156,6 +146,13 @@ impl Visitor {
         }
         let page = SignedOut { chrome: self.chrome(None, &[]), timed_out: true };
         page::show_as(StatusCode::FORBIDDEN, &page).unwrap_or_else(IntoResponse::into_response)
+    }
+
+    fn way_back(&self) -> Step {
+        match self.admin {
+            Some(_) => page::step("Go to the overview", "/"),
+            None => page::step("Go to the sign-in", "/sign-in"),
+        }
     }
 
     /// Gives and takes the cookies that go with any answer.
@@ -173,11 +170,12 @@ impl Visitor {
         Chrome {
             domain: self.domain.clone(),
             admin: self.admin.as_deref().unwrap_or_default().to_owned(),
+            person: String::new(),
             csrf: self.csrf.as_str().into(),
             here,
             version: env!("CARGO_PKG_VERSION").into(),
             flash: self.flash.clone(),
-            commands: commands.iter().map(|words| page::command_line(words)).collect(),
+            commands: commands.iter().map(|words| page::command_line("chancery", words)).collect(),
         }
     }
 }

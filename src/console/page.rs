@@ -7,10 +7,9 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 use chancery_admin_ui::message::{Message, Step};
-use chancery_admin_ui::{Page, Paging, Tone};
+use chancery_admin_ui::{Chrome, Page, Paging, Tone};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::guard::Visitor;
 use crate::api::Refused;
 use crate::audit::to_hex;
 use crate::id::random;
@@ -42,16 +41,13 @@ pub(super) fn show_as(status: StatusCode, page: &impl Page) -> Answer {
     Ok((status, Html(html)).into_response())
 }
 
-/// The page of a trouble.
-pub(super) fn told(trouble: Trouble, visitor: &Visitor) -> Response {
+/// The page of a trouble, with the way back from it.
+pub(super) fn told(trouble: Trouble, chrome: Chrome, back: Step) -> Response {
     let tone = if trouble.status.is_server_error() { Tone::Bad } else { Tone::Warn };
     let mut next = trouble.next;
-    next.push(match visitor.admin {
-        Some(_) => step("Go to the overview", "/"),
-        None => step("Go to the sign-in", "/sign-in"),
-    });
+    next.push(back);
     let page = Message {
-        chrome: visitor.chrome(None, &[]),
+        chrome,
         tone,
         status: trouble.status.as_u16(),
         title: trouble.title.into(),
@@ -170,14 +166,14 @@ pub(super) fn path(parts: &[&str]) -> String {
     parts.iter().map(|part| format!("/{}", utf8_percent_encode(part, NON_ALPHANUMERIC))).collect()
 }
 
-/// The words as a shell takes them, after `chancery`.
-pub(super) fn command_line(words: &[&str]) -> String {
+/// A command as a shell takes it.
+pub(super) fn command_line(program: &str, words: &[&str]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-@:=".contains(c);
     let quoted = words.iter().map(|word| match !word.is_empty() && word.chars().all(plain) {
         true => format!(" {word}"),
         false => format!(" '{}'", word.replace('\'', "'\\''")),
     });
-    format!("chancery{}", quoted.collect::<String>())
+    format!("{program}{}", quoted.collect::<String>())
 }
 
 /// A moment that may not have come, as pages take it.
@@ -242,11 +238,11 @@ mod tests {
     #[test]
     fn a_command_line_can_be_pasted() {
         assert_eq!(
-            command_line(&["account", "show", "ada@corp.example"]),
+            command_line("chancery", &["account", "show", "ada@corp.example"]),
             "chancery account show ada@corp.example"
         );
         assert_eq!(
-            command_line(&["room", "show", "o'brien's; rm"]),
+            command_line("chancery", &["room", "show", "o'brien's; rm"]),
             r"chancery room show 'o'\''brien'\''s; rm'"
         );
     }

@@ -89,6 +89,16 @@ pub(crate) fn topic_for(message: &NewMessage, reader: AccountId) -> String {
     }
 }
 
+/// The topic by which somebody is written to.
+pub(crate) fn to_topic(account: &str) -> String {
+    format!("to/{}", encode(account))
+}
+
+/// The topic by which a room's members write to it.
+pub(crate) fn room_topic(room: &str) -> String {
+    format!("room/{}", encode(room))
+}
+
 /// The topic under which contacts see whether an account is there.
 pub(crate) fn presence_topic(account: &str) -> String {
     format!("presence/{}", encode(account))

@@ -13,6 +13,8 @@ pub(super) enum Ground {
     Token([u8; 32]),
     /// A certificate of the same account.
     Certificate(Presented),
+    /// The same, but named by its owner and not shown.
+    Named(Presented),
     /// A client of ACME, by its id, that was bound to a token.
     Client(String),
     /// A request that waited, on what entitled it then.
@@ -26,6 +28,7 @@ impl Ground {
             Ground::Standing => "standing".into(),
             Ground::Token(_) => "token".into(),
             Ground::Certificate(shown) => format!("certificate {}", shown.serial),
+            Ground::Named(named) => format!("certificate {}, not shown", named.serial),
             Ground::Client(id) => format!("client {id}"),
             Ground::Pending(pending) => format!("request {}", pending.id),
         }
@@ -34,7 +37,7 @@ impl Ground {
     /// Whether somebody else decided before that the account may have this.
     pub(super) fn was_granted(&self) -> bool {
         match self {
-            Ground::Standing => false,
+            Ground::Standing | Ground::Named(_) => false,
             Ground::Pending(pending) => pending.entitled != Entitled::Admin,
             Ground::Token(_) | Ground::Certificate(_) | Ground::Client(_) => true,
         }
@@ -43,7 +46,7 @@ impl Ground {
     /// What of it is kept while the request waits.
     pub(super) fn entitles(&self) -> Entitled {
         match self {
-            Ground::Standing => Entitled::Admin,
+            Ground::Standing | Ground::Named(_) => Entitled::Admin,
             Ground::Token(hash) => Entitled::Token(*hash),
             Ground::Certificate(shown) => Entitled::Certificate(shown.serial.clone()),
             Ground::Client(id) => Entitled::Client(id.clone()),
@@ -63,7 +66,7 @@ impl Ground {
     pub(super) fn stands(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Refused> {
         match self {
             Ground::Standing | Ground::Token(_) => Ok(()),
-            Ground::Certificate(shown) => {
+            Ground::Certificate(shown) | Ground::Named(shown) => {
                 Ok(status::judge(tx.certificate(&shown.serial)?.as_ref(), shown.account, now)?)
             }
             Ground::Client(id) => is_active(tx.acme_account(id)?),

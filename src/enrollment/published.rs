@@ -70,6 +70,11 @@ impl Enrollment {
         self.authority.current().root_pem()
     }
 
+    /// SHA-256 of the root certificate, by which people tell it from others.
+    pub(crate) fn root_fingerprint(&self) -> String {
+        self.authority.current().root().fingerprint_sha256.clone()
+    }
+
     /// Every certificate by which somebody's may be verified, in DER: of the issuing CAs, the current one first, and of
     /// the root.
     pub(crate) fn authorities_der(&self) -> Vec<Vec<u8>> {

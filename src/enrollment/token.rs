@@ -5,6 +5,7 @@
 //! the same tokens, and the store holds only its hash: whoever reads the store, or a copy, has no token.
 
 use std::path::Path;
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -84,11 +85,23 @@ impl Enrollment {
         now: Timestamp,
     ) -> Result<Drawn, Refused> {
         let account = self.account(account)?;
-        let outcome = authorize(who, Act::Certify(&account, &grant));
-        let outcome = outcome.and_then(|()| self.fits(&grant, &account));
+        self.draw(who, &account, grant, self.cfg.token_ttl.0, now).await
+    }
+
+    /// The same with a life of its own.
+    pub(super) async fn draw(
+        &self,
+        who: &Principal,
+        account: &Account,
+        grant: Grant,
+        life: Duration,
+        now: Timestamp,
+    ) -> Result<Drawn, Refused> {
+        let outcome = authorize(who, Act::Certify(account, &grant));
+        let outcome = outcome.and_then(|()| self.fits(&grant, account));
         self.audited(who, "certificate.token", &account.name, outcome, now).await?;
 
-        let (id, until) = (URL_SAFE_NO_PAD.encode(random::<9>()), now.after(self.cfg.token_ttl.0));
+        let (id, until) = (URL_SAFE_NO_PAD.encode(random::<9>()), now.after(life));
         let secret = self.mint.secret(&id);
         let hash = secret::digest(&secret);
         let (profile, names) = (grant.profile().name(), grant.names().to_vec());

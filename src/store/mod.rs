@@ -22,6 +22,7 @@ mod peer;
 mod pending;
 mod room;
 mod schema;
+mod self_service;
 mod session;
 mod sweep;
 mod token;
@@ -48,6 +49,7 @@ pub(crate) use origin::Origin;
 pub(crate) use peer::Peer;
 pub(crate) use pending::{Entitled, Pending, PendingState, Poll};
 pub(crate) use room::Room;
+pub(crate) use self_service::SelfServiceSession;
 pub(crate) use token::Token;
 pub(crate) use writer::Job;
 

@@ -62,6 +62,7 @@ table! { console_link (hash) { hash -> Binary, expires_at -> BigInt, used_at -> 
 table! { console_session (hash) {
     hash -> Binary, admin -> Text, csrf -> Text, created_at -> BigInt, seen_at -> BigInt,
 } }
+table! { self_service_session (hash) { hash -> Binary, account -> Binary, csrf -> Text, proved_at -> BigInt, } }
 table! { mark (name) { name -> Text, value -> BigInt, data -> Nullable<Binary>, } }
 
 joinable!(inbox -> message (message));

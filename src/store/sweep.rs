@@ -5,7 +5,8 @@ use diesel::prelude::*;
 
 use super::fixed::StillWaiting;
 use super::schema::{
-    acme_order, console_link, console_session, envelope, inbox, mark, message, origin, pending, queue, token,
+    acme_order, console_link, console_session, envelope, inbox, mark, message, origin, pending, queue,
+    self_service_session, token,
 };
 use super::{StoreError, Tx, View};
 use crate::time::Timestamp;
@@ -50,6 +51,8 @@ impl Tx {
         diesel::delete(acme_order::table.filter(acme_order::expires_at.lt(before))).execute(conn)?;
         diesel::delete(console_link::table.filter(console_link::expires_at.lt(before))).execute(conn)?;
         diesel::delete(console_session::table.filter(console_session::seen_at.lt(before))).execute(conn)?;
+        let proved = self_service_session::proved_at;
+        diesel::delete(self_service_session::table.filter(proved.lt(before))).execute(conn)?;
         let over = envelope::state.eq_any(["delivered", "bounced", "cancelled"]);
         diesel::delete(envelope::table.filter(over).filter(envelope::next_at.lt(before))).execute(conn)?;
         Ok(())

@@ -151,7 +151,7 @@ fn every_page_is_there_and_none_can_be_made_to_run_foreign_code() {
 }
 
 /// Whether a page carries the strict policy and nothing inline.
-fn assert_dressed(path: &str, answer: &Answer) {
+pub(crate) fn assert_dressed(path: &str, answer: &Answer) {
     let policy = answer.header("content-security-policy");
     for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "form-action 'self'"] {
         assert!(policy.contains(part), "{path}: {policy}");

@@ -34,6 +34,7 @@ mod owed;
 mod pkcs11;
 mod reload;
 mod roll;
+mod self_service;
 mod signer;
 mod tidy;
 mod town;

@@ -85,13 +85,18 @@ function show({ main, title }) {
 }
 
 function offerKey(slot, account, key) {
-  const file = slot.querySelector("[data-key-file]");
-  file.href = URL.createObjectURL(new Blob([key], { type: "application/x-pem-file" }));
-  file.download = `${account}.key.pem`;
-  slot.hidden = false;
   const warn = (event) => event.preventDefault();
   window.addEventListener("beforeunload", warn);
-  file.addEventListener("click", () => window.removeEventListener("beforeunload", warn));
+  const offer = (link, name, text) => {
+    if (!link) return;
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/x-pem-file" }));
+    link.download = name;
+    link.addEventListener("click", () => window.removeEventListener("beforeunload", warn));
+  };
+  offer(slot.querySelector("[data-key-file]"), `${account}.key.pem`, key);
+  const chain = document.querySelector("[data-chain-file]");
+  if (chain) offer(slot.querySelector("[data-bundle-file]"), `${account}.pem`, key + atob(chain.href.split(",")[1]));
+  slot.hidden = false;
 }
 
 function enrolInBrowser(form) {

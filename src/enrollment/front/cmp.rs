@@ -399,7 +399,8 @@ fn objection(refused: &Refused) -> Objection {
         | Refused::NoAccount(_)
         | Refused::Gone
         | Refused::Disabled { .. }
-        | Refused::Denied => FailureInfo::NotAuthorized,
+        | Refused::Denied
+        | Refused::TooMany { .. } => FailureInfo::NotAuthorized,
         Refused::Crowded => FailureInfo::SystemUnavail,
         Refused::Failed(_) | Refused::Brought(_) => FailureInfo::SystemFailure,
         Refused::Password(_)

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::text;
@@ -90,6 +92,21 @@ impl Browser {
             Some(text.as_str().unwrap_or_default().to_owned())
         };
         poll(PATIENCE, read).unwrap_or_else(|| panic!("no {css} at {}: {}", self.url(), self.source()))
+    }
+
+    /// The visible texts of all such elements, once there is one.
+    pub(crate) fn texts(&self, css: &str) -> Vec<String> {
+        self.find(css);
+        let script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)";
+        let texts = self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [css] }));
+        let texts = texts.unwrap_or_else(|error| panic!("{css}: {error}"));
+        texts.as_array().into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect()
+    }
+
+    /// What the window shows, as PNG.
+    pub(crate) fn screenshot(&self) -> Vec<u8> {
+        let shot = self.ask("GET", "/screenshot", &Value::Null).expect("a picture");
+        STANDARD.decode(shot.as_str().unwrap_or_default()).expect("base64")
     }
 
     /// Waits until an element holds these words.

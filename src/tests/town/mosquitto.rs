@@ -1,6 +1,7 @@
 //! The clients that everybody has: `mosquitto_pub` and `mosquitto_sub`.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -19,7 +20,18 @@ pub(crate) struct Listener {
 pub(crate) fn listen(town: &Town, person: &Person, client_id: &str, filter: &str) -> Listener {
     let mut arguments = arguments(town, &person.file("cert.pem"), &person.file("key.pem"));
     arguments.extend(["-i", client_id, "-q", "1", "-v", "-t", filter].map(str::to_owned));
-    let listener = start(&arguments);
+    let mut command = Command::new("mosquitto_sub");
+    command.args(arguments);
+    let listener = start(command);
+    town.await_listener(client_id);
+    listener
+}
+
+/// Starts a client that prints what it hears, by a line for the shell, in a folder; waits until `client_id` listens.
+pub(crate) fn paste(town: &Town, folder: &Path, line: &str, client_id: &str) -> Listener {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec {line}")]).current_dir(folder);
+    let listener = start(command);
     town.await_listener(client_id);
     listener
 }
@@ -39,9 +51,8 @@ fn arguments(town: &Town, cert: &str, key: &str) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
-fn start(arguments: &[String]) -> Listener {
-    let mut command = Command::new("mosquitto_sub");
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+fn start(mut command: Command) -> Listener {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut process = command.spawn().expect("mosquitto_sub (package mosquitto-clients)");
     let out = process.stdout.take().expect("a pipe");
     let (sender, lines) = channel();

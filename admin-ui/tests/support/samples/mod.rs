@@ -9,6 +9,7 @@ use chancery_admin_ui::{
 
 mod empty;
 mod gate;
+mod own;
 mod people;
 mod traffic;
 mod trust;
@@ -29,6 +30,7 @@ const NOON: &str = "2026-11-21T12:00:00Z";
 /// Name and HTML of every page, busy, and of every list while it is empty.
 pub(crate) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
     let mut all = gate::pages(say);
+    all.extend(own::pages(say));
     all.extend(people::pages(say));
     all.extend(trust::pages(say));
     all.extend(traffic::pages(say));
@@ -44,6 +46,7 @@ fn chrome(say: Say<'_>, here: Nav, commands: &[&str]) -> Chrome {
     Chrome {
         domain: say("corp.example"),
         admin: say("root"),
+        person: String::new(),
         csrf: say("c5rf-70ken").into(),
         here: Some(here),
         version: say("0.1.0"),

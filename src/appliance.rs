@@ -181,6 +181,9 @@ impl Appliance {
         if house.directory.ldap().is_some() {
             busy.spawn(duties::sync(house.clone(), config.directory.sync_every.0, stopping.clone()));
         }
+        if house.directory.publishes() {
+            busy.spawn(duties::publish(house.enrollment.clone(), stopping.clone()));
+        }
 
         if let Some(file) = &ready_file {
             write_ready(file, &addresses)?;

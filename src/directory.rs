@@ -8,6 +8,7 @@ mod brake;
 mod keys;
 pub(crate) mod ldap;
 mod public_key;
+mod published;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 pub(crate) use keys::KeyRefused;
 pub(crate) use ldap::{Ldap, SyncError, SyncReport};
 pub(crate) use public_key::{NOBODYS, PublicKey};
+pub(crate) use published::NotPublished;
 
 use crate::audit::Deed;
 use crate::broker::Broker;
@@ -165,6 +167,17 @@ impl Directory {
     /// Somebody by id.
     pub(crate) fn by_id(&self, id: AccountId) -> Option<Arc<Account>> {
         self.people.load().by_id.get(&id).cloned()
+    }
+
+    /// The one person with this mail address, without regard to case; nobody, where several share it.
+    pub(crate) fn find_by_mail(&self, address: &str) -> Option<Arc<Account>> {
+        let people = self.people.load();
+        let is_theirs = |account: &&Arc<Account>| {
+            account.mail.as_deref().is_some_and(|mail| mail.eq_ignore_ascii_case(address))
+        };
+        let mut found = people.by_id.values().filter(is_theirs);
+        let first = found.next()?;
+        found.next().is_none().then(|| first.clone())
     }
 
     /// Everybody, by name.

@@ -17,6 +17,7 @@ mod issuers;
 mod keys;
 mod ledger;
 mod log;
+mod mail;
 mod material;
 mod ocsp;
 mod own;
@@ -95,6 +96,8 @@ pub(crate) struct Enrollment {
     rolling: Arc<Mutex<()>>,
     /// Rung when it is another one's turn.
     turned: Arc<Notify>,
+    /// Rung when it may be another certificate that mail is encrypted for.
+    changed: Arc<Notify>,
     cfg: Arc<Config>,
     state: Arc<Path>,
     http_base: Arc<str>,
@@ -182,6 +185,7 @@ impl Enrollment {
             nonces: Arc::default(),
             rolling: Arc::default(),
             turned: Arc::default(),
+            changed: Arc::default(),
             cfg: Arc::new(cfg),
             state: place.state.into(),
             http_base: place.http_base.into(),
@@ -402,6 +406,7 @@ impl Enrollment {
             may_act(&*self.directory.by_id(id).ok_or(Refused::Gone)?)?;
         }
 
+        let for_mail = order.profile == ca::Profile::MailEncryption;
         let issued = self.authority.sign(order, serial, now).await?;
 
         let (line, der) = (issued.serial.to_string(), issued.der.clone());
@@ -413,6 +418,9 @@ impl Enrollment {
             Ok(tx.remember(signed, now)?)
         };
         self.store.write(note).await?;
+        if for_mail {
+            self.changed.notify_one();
+        }
         Ok(issued)
     }
 

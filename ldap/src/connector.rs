@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ldap3::LdapResult;
+use ldap3::{LdapResult, Mod};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -171,6 +171,18 @@ impl Inner {
             }
             outcome => self.settle(&link, outcome).await,
         }
+    }
+
+    /// Changes an entry, on the shared connection. What is lost on the way may have been done: the caller looks again.
+    pub(crate) async fn modify(
+        &self,
+        doing: &'static str,
+        dn: &str,
+        changes: Vec<Mod<&[u8]>>,
+    ) -> Result<(), Error> {
+        let _turn = self.turn(&self.searches).await?;
+        let (link, _) = self.service().await?;
+        self.settle(&link, link.modify(doing, dn, changes).await).await
     }
 
     /// Signs in as somebody else, on a connection where nobody else's work can be taken for theirs.

@@ -130,6 +130,16 @@ impl Error {
             Self::Malformed { .. } | Self::NoServer { .. } | Self::Busy => false,
         }
     }
+
+    /// Whether it is about the one entry that was asked about: other questions may go well.
+    pub fn is_about_the_entry(&self) -> bool {
+        match self {
+            Self::Malformed { .. } => true,
+            // busy, unavailable and unwilling are about the server
+            Self::Refused { code, .. } => !matches!(code, 51..=53),
+            _ => false,
+        }
+    }
 }
 
 /// What an administrator can do about a result code.
@@ -142,7 +152,7 @@ fn hint(code: u32) -> &'static str {
         10 => "; the server sends us elsewhere: name the right server, or a base that it holds",
         32 => "; base names an entry that does not exist, or that the service account may not see",
         34 => "; a name is misspelt: check base and bind_dn",
-        50 => "; the service account may not read this: grant it",
+        50 => "; the service account may not do this: grant it",
         51 | 52 => "; the server is overloaded or going down",
         _ => "",
     }

@@ -2,7 +2,8 @@
 //!
 //! A [`Connector`] knows an ordered list of LDAP servers and keeps a connection to one of them. It answers four
 //! questions: is the directory well ([`Connector::check`]), who is this ([`Connector::find`]), may they sign in
-//! ([`Connector::sign_in`]), and who is there at all ([`Connector::people`], [`Connector::groups`]). It promises that
+//! ([`Connector::sign_in`]), and who is there at all ([`Connector::people`], [`Connector::groups`]). It writes one thing,
+//! the certificate by which others encrypt to a person ([`Connector::publish`]). It promises that
 //! every answer comes within a time limit, that a partial list is never passed off as a whole one, and that nothing a
 //! server sends can bring the process down. What an employer does with the people is the employer's affair.
 
@@ -16,6 +17,7 @@ mod groups;
 mod guard;
 mod link;
 mod people;
+mod publish;
 mod search;
 mod servers;
 mod settings;
@@ -28,6 +30,7 @@ pub use disabled::Disabled;
 pub use error::Error;
 pub use groups::{Group, GroupListing};
 pub use people::{Listing, Person, Skipped};
+pub use publish::Published;
 pub use settings::{AttributeMap, Problem, Settings, SettingsError};
 pub use sign_in::SignIn;
 

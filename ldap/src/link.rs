@@ -6,11 +6,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, StdStream};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
+use crate::diagnostic;
 use crate::error::Error;
 use crate::guard;
 use crate::settings::Server;
@@ -58,6 +59,24 @@ impl Link {
         let doing = "signing in";
         let answer = self.ldap().with_timeout(self.limit).simple_bind(dn, password).await;
         answer.map_err(|error| self.failure(doing, error))
+    }
+
+    /// Changes an entry; anything but success is an error.
+    pub(crate) async fn modify(
+        &self,
+        doing: &'static str,
+        dn: &str,
+        changes: Vec<Mod<&[u8]>>,
+    ) -> Result<(), Error> {
+        let answer = self.ldap().with_timeout(self.limit).modify(dn, changes).await;
+        let LdapResult { rc: code, text, .. } = answer.map_err(|error| self.failure(doing, error))?;
+        match code {
+            0 => Ok(()),
+            _ => {
+                let (server, text) = (self.server.to_string(), diagnostic::clean(&text));
+                Err(Error::Refused { server, doing, code, text })
+            }
+        }
     }
 
     /// A handle for one operation.

@@ -5,10 +5,12 @@ mod slapd;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chancery_ldap::{Connector, Disabled, Error, Settings, SignIn};
+use chancery_ldap::{Connector, Disabled, Error, Published, Settings, SignIn};
 use slapd::{Options, Slapd};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -333,4 +335,73 @@ fn hostile(server: &str, starttls: bool, limit: Duration) -> Connector {
         ..Settings::default()
     };
     Connector::new(settings, Zeroizing::new("secret".to_owned())).expect("good settings")
+}
+
+#[tokio::test]
+async fn a_persons_certificate_is_written_replaced_and_taken_away_and_others_stay() {
+    let (slapd, id) = with_alice();
+    let connector = connector(&slapd, settings(&slapd));
+    let id = id.parse().expect("a UUID");
+    let [theirs, old, new] =
+        ["theirs", "old", "new"].map(|name| certificate(slapd.ca_pem.parent().expect("a folder"), name));
+    let publish = async |wanted: Option<&Vec<u8>>, gone: &[&Vec<u8>]| {
+        let gone = gone.iter().map(|one| one.to_vec()).collect();
+        connector.publish("alice", id, wanted.cloned(), gone, NOW).await
+    };
+    let holds = |wanted: &[&Vec<u8>]| {
+        let held = slapd.certificates("alice");
+        held.len() == wanted.len() && wanted.iter().all(|one| held.contains(*one))
+    };
+    for certificate in [&theirs, &old] {
+        assert_eq!(publish(Some(certificate), &[]).await.unwrap(), Published::Done);
+    }
+    assert_eq!(publish(Some(&new), &[&old]).await.unwrap(), Published::Done);
+    assert!(holds(&[&theirs, &new]));
+    // Once more, as after a crash: nothing is to be done, and nothing is refused.
+    assert_eq!(publish(Some(&new), &[&old]).await.unwrap(), Published::Done);
+    assert_eq!(publish(None, &[&new]).await.unwrap(), Published::Done);
+    assert!(holds(&[&theirs]));
+    // Somebody else who got her login is not her.
+    let other = connector.publish(
+        "alice",
+        "00000000-0000-4000-8000-000000000000".parse().expect("a UUID"),
+        Some(new.clone()),
+        Vec::new(),
+        NOW,
+    );
+    assert_eq!(other.await.unwrap(), Published::NoEntry);
+    // Without the right to write the server says no, about this entry.
+    let reader = Connector::new(
+        Settings { bind_dn: slapd.limited_dn.clone(), ..settings(&slapd) },
+        Zeroizing::new(slapd.service_password.to_owned()),
+    );
+    let error =
+        reader.expect("good settings").publish("alice", id, Some(new), Vec::new(), NOW).await.unwrap_err();
+    assert!(error.is_about_the_entry() && error.to_string().contains("grant it"), "{error}");
+}
+
+/// A certificate in DER, by openssl.
+fn certificate(folder: &Path, name: &str) -> Vec<u8> {
+    let (key, der) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.der")));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-outform",
+            "DER",
+        ])
+        .args(["-subj", &format!("/CN={name}")])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&der)
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::read(der).expect("a certificate")
 }

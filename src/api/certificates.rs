@@ -82,6 +82,7 @@ pub(super) fn routes() -> axum::Router<House> {
         .route("/api/v1/certificates", get(list))
         .route("/api/v1/certificates/{serial}", get(show))
         .route("/api/v1/certificates/{serial}/revoke", post(revoke))
+        .route("/api/v1/mail-certificates/{whose}", get(for_mail))
         .route("/api/v1/accounts/{account}/certificates", post(enroll))
         .route("/api/v1/accounts/{account}/tokens", post(token))
 }
@@ -107,6 +108,21 @@ async fn show(State(house): State<House>, Path(serial): Path<String>) -> Answer<
     let mut view = json!(CertificateView::of(&line, time::now()));
     view["certificate"] = json!(line.der.as_deref().and_then(enrollment::to_pem));
     Ok(Json(view))
+}
+
+/// The certificate by which mail to a person is encrypted; the person is named as an account or by mail address.
+async fn for_mail(State(house): State<House>, Path(whose): Path<String>) -> Answer<Value> {
+    let found = house.enrollment.mail_certificate(&whose, time::now()).await?;
+    let found = found.ok_or_else(|| {
+        Refused::NotFound(format!("{whose} has no certificate for encrypting mail in force"))
+    })?;
+    Ok(Json(json!({
+        "account": found.account.name,
+        "mail": found.account.mail,
+        "serial": found.serial,
+        "not_after": found.not_after,
+        "certificate": enrollment::to_pem(&found.der),
+    })))
 }
 
 async fn enroll(

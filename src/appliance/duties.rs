@@ -1,5 +1,6 @@
 //! Small duties, each at its own pace: feed the watchdog, tell the numbers, let what is over expire, renew CRL, server
-//! certificate and issuing CA, remind owners of theirs, part with leavers, ask LDAP for everybody.
+//! certificate and issuing CA, remind owners of theirs, part with leavers, ask LDAP for everybody and tell it of
+//! certificates.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 
 use super::doors::TlsDoors;
 use crate::api::House;
+use crate::enrollment::Enrollment;
 use crate::principal::Principal;
 use crate::time;
 
@@ -19,6 +21,10 @@ const OFTEN: Duration = Duration::from_secs(5);
 const TELL: Duration = Duration::from_secs(10);
 /// How often the server certificate is looked at; its OCSP answer is good for an hour.
 const RENEW: Duration = Duration::from_secs(20 * 60);
+/// How often the directory is compared with the ledger.
+const PUBLISH: Duration = Duration::from_secs(5 * 60);
+/// How soon it is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 /// What ended this long ago is of no more use to anybody.
 const FORGET: Duration = Duration::from_secs(30 * 86_400);
@@ -134,6 +140,25 @@ pub(super) async fn sync(house: House, pace: Duration, mut stop: watch::Receiver
             tracing::error!(why, "the directory could not be followed");
         }
         trouble = told;
+    }
+}
+
+/// Brings the directory to what the ledger says of certificates for mail: when something was issued or revoked, and now
+/// and then for what has ended or was changed otherwise. What goes wrong is told once, until it changes.
+pub(super) async fn publish(enrollment: Enrollment, mut stop: watch::Receiver<bool>) {
+    let mut trouble = None;
+    loop {
+        let told = enrollment.publish(time::now()).await.err().map(|error| error.to_string());
+        if let Some(why) = told.as_ref().filter(|_| told != trouble) {
+            tracing::error!(why, "a certificate could not be written into the directory; it is tried again");
+        }
+        trouble = told;
+        let pause = if trouble.is_some() { RETRY } else { PUBLISH };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = enrollment.changed() => {}
+            _ = stop.changed() => return,
+        }
     }
 }
 

@@ -44,6 +44,9 @@ pub(crate) struct Config {
     group_filter: Option<String>,
     #[serde(default)]
     attributes: Attributes,
+    /// Whether certificates for encrypting mail are written into the entries of their owners.
+    #[serde(default)]
+    publish_certificates: bool,
     page_size: Option<u32>,
     connect_timeout: Option<Span>,
     operation_timeout: Option<Span>,
@@ -113,9 +116,10 @@ fn default_user_filter() -> String {
 
 /// The LDAP side of the directory.
 pub(crate) struct Ldap {
-    connector: Connector,
+    pub(super) connector: Connector,
     brake: Brake,
     held: ArcSwapOption<Held>,
+    pub(super) publishes: bool,
 }
 
 /// What a sync did.
@@ -169,7 +173,8 @@ impl Ldap {
             None => Zeroizing::new(String::new()),
         };
         let connector = Connector::new(config.settings(), password).context("[directory.ldap]")?;
-        Ok(Self { connector, brake: Brake::of(directory), held: ArcSwapOption::empty() })
+        let publishes = config.publish_certificates;
+        Ok(Self { connector, brake: Brake::of(directory), held: ArcSwapOption::empty(), publishes })
     }
 
     /// Connects, binds and looks, for `directory test`.

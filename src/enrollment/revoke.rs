@@ -96,6 +96,7 @@ impl Enrollment {
             tracing::error!(%error, "the CRL could not follow a revocation; it is tried again");
         }
         self.tell(now);
+        self.changed.notify_one();
         ended
     }
 }

@@ -63,6 +63,7 @@ table! { console_session (hash) {
     hash -> Binary, admin -> Text, csrf -> Text, created_at -> BigInt, seen_at -> BigInt,
 } }
 table! { self_service_session (hash) { hash -> Binary, account -> Binary, csrf -> Text, proved_at -> BigInt, } }
+table! { published (account, serial) { account -> Binary, serial -> Text, written -> Integer, } }
 table! { mark (name) { name -> Text, value -> BigInt, data -> Nullable<Binary>, } }
 
 joinable!(inbox -> message (message));

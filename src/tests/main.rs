@@ -36,6 +36,7 @@ mod reload;
 mod roll;
 mod self_service;
 mod signer;
+mod smime;
 mod tidy;
 mod town;
 mod trouble;

@@ -430,6 +430,9 @@ fn people_of_a_directory_sign_in_with_its_password() {
     let page = try_sign_in(&mut web, "Dora", "wonderland");
     assert!(page.body.contains("Dora Dean") && page.body.contains("dora@corp.example"), "{}", page.body);
     enrol(&town, &mut web, "/enroll");
+    // Who has a mail address may have certificates for mail as well.
+    web.submit("/enroll", "/enroll", &[("how", "pkcs12"), ("purpose", "mail-encryption")]);
+    assert_eq!(newest(&town, "dora")["profile"], "mail-encryption");
     slapd.stop();
     let answer = try_sign_in(&mut Web::new(&town), "dora", "wonderland");
     assert!(answer.status == 503 && answer.body.contains("cannot be asked now"), "{}", answer.body);

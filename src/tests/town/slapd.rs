@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 const BASE: &str = "dc=corp,dc=example";
@@ -156,6 +158,15 @@ impl Slapd {
         assert!(self.launch(), "slapd does not come back:\n{}", self.log());
     }
 
+    /// The certificates in the entry of an account added here, in DER.
+    pub(crate) fn certificates(&self, uid: &str) -> Vec<Vec<u8>> {
+        let (dn, attribute) = (self.person_dn(uid), "userCertificate;binary");
+        let found =
+            self.feed("ldapsearch", &["-LLL", "-o", "ldif-wrap=no", "-s", "base", "-b", &dn, attribute], "");
+        let values = found.lines().filter_map(|line| line.strip_prefix("userCertificate;binary:: "));
+        values.map(|value| STANDARD.decode(value).expect("base64")).collect()
+    }
+
     fn entry_uuid(&self, dn: &str) -> String {
         let found =
             self.feed("ldapsearch", &["-LLL", "-o", "ldif-wrap=no", "-s", "base", "-b", dn, "entryUUID"], "");
@@ -283,6 +294,7 @@ dbnosync
 index objectClass,uid,entryUUID,entryCSN eq
 limits dn.exact=\"cn=chancery,ou=services,{BASE}\" size=unlimited size.prtotal=unlimited time=unlimited
 limits dn.exact=\"cn=limited,ou=services,{BASE}\" size=500 size.prtotal=500
+access to attrs=userCertificate by dn.exact=\"cn=chancery,ou=services,{BASE}\" write by users read
 access to attrs=userPassword by anonymous auth by self write by * none
 access to * by users read by * none
 {lines}

@@ -10,6 +10,7 @@ mod guard;
 mod guide;
 mod handover;
 mod phone;
+mod quota;
 mod renew;
 mod revoke;
 mod session;

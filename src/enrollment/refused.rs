@@ -23,8 +23,6 @@ pub(crate) enum Refused {
     Gone,
     #[error("the account {name} may not act ({why}): enable it first")]
     Disabled { name: String, why: String },
-    #[error("{name} got {lately} certificates within the hour: wait, or ask an admin")]
-    TooMany { name: String, lately: usize },
     /// The request itself is at fault.
     #[error("{0}")]
     Request(#[source] ca::Refusal),

@@ -268,7 +268,7 @@ fn nobody_fills_the_ledger_from_the_page() {
     }
     for path in ["/enroll", "/enroll/code"] {
         let answer = web.post(path, &fields);
-        assert!(answer.status == 409 && answer.body.contains("within the hour"), "{path}: {}", answer.body);
+        assert!(answer.status == 429 && answer.body.contains("within the hour"), "{path}: {}", answer.body);
     }
     assert_eq!(town.ask("cert list --account alice").as_array().map(Vec::len), Some(20));
     // Others go on, and so does alice an hour later.

@@ -19,7 +19,8 @@ pub struct Desk {
     pub names: Vec<(String, String)>,
     /// How long it will be in force, in words.
     pub validity: String,
-    /// What it may be for, posted as `purpose`; nothing to choose when empty.
+    /// What an archive may be for, posted as `purpose`; nothing to choose when empty. A key made in the browser is a
+    /// client's, for mail programs import archives alone.
     pub purposes: Vec<Choice>,
     /// The person's certificates, newest first.
     pub rows: Vec<Own>,
@@ -34,6 +35,8 @@ pub struct Desk {
 pub struct Own {
     /// The certificate.
     pub row: CertificateRow,
+    /// What it is for, in words.
+    pub purpose: String,
     /// Live sessions that show it.
     pub sessions: u64,
     /// Whether the person may renew it alone.

@@ -14,6 +14,8 @@ pub struct Handover {
     pub file: String,
     /// The new certificate.
     pub row: CertificateRow,
+    /// What it is for, in words.
+    pub purpose: String,
     /// The certificate, then its issuers, as a PEM file.
     pub chain: Download,
     /// The root certificate, as a PEM file.
@@ -24,6 +26,6 @@ pub struct Handover {
     pub legacy: bool,
     /// The certificate that was renewed and still stands; empty for a first one.
     pub renewed: String,
-    /// How clients are set up with it.
-    pub guide: Guide,
+    /// How clients are set up with it; `None` for one that is for mail.
+    pub guide: Option<Guide>,
 }

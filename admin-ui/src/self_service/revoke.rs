@@ -10,6 +10,8 @@ pub struct Revoke {
     pub chrome: Chrome,
     /// The certificate.
     pub row: CertificateRow,
+    /// What it is for, in words.
+    pub purpose: String,
     /// The reasons to choose from; see [`reasons`].
     pub reasons: Vec<Choice>,
     /// Live sessions that will be cut.

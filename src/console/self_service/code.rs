@@ -7,6 +7,7 @@ use chancery_admin_ui::Qr;
 use chancery_admin_ui::self_service::code::Code;
 
 use super::guard::Proven;
+use super::quota;
 use crate::console::Console;
 use crate::console::page::{Answer, show};
 use crate::time;
@@ -16,7 +17,9 @@ pub(super) fn routes() -> Router<Console> {
 }
 
 async fn draw(State(console): State<Console>, Proven(person): Proven) -> Answer {
-    let drawn = console.house.enrollment.code(&person.who, time::now()).await?;
+    let now = time::now();
+    quota::check(&console, &person.who, &person.account, now).await?;
+    let drawn = console.house.enrollment.code(&person.who, now).await?;
     let url = format!("{}/enroll/phone/{}", console.house.facts.console_url, drawn.secret.as_str());
     show(&Code {
         chrome: person.visitor.chrome(),

@@ -10,8 +10,8 @@ use chancery_admin_ui::self_service::desk::{Desk, Own};
 use chancery_admin_ui::{CertificateState, Choice};
 
 use super::guard::{Person, Proven};
-use super::guide;
 use super::handover::{self, Wanted};
+use super::{guide, quota};
 use crate::console::Console;
 use crate::console::certificates::ledger_row;
 use crate::console::enrol::file_stem;
@@ -34,14 +34,20 @@ const PURPOSES: [(&str, &str); 3] = [
     ("mail-encryption", "Reading encrypted mail"),
 ];
 
+/// What a certificate is for, in words where people may have such a one by themselves.
+pub(super) fn purpose(profile: &str) -> &str {
+    PURPOSES.iter().find(|(known, _)| *known == profile).map_or(profile, |(_, words)| words)
+}
+
 async fn look(State(console): State<Console>, person: Person) -> Answer {
     page(&console, &person, String::new(), StatusCode::OK).await
 }
 
 async fn enrol(State(console): State<Console>, Proven(person): Proven, Form(wanted): Form<Wanted>) -> Answer {
-    let (request, enrollment) = (wanted.request()?, &console.house.enrollment);
+    let (request, enrollment, now) = (wanted.request()?, &console.house.enrollment, time::now());
+    quota::check(&console, &person.who, &person.account, now).await?;
     let enrolled = match Grant::of(wanted.purpose(), Vec::new()) {
-        Ok(grant) => enrollment.enroll_self(&person.who, grant, request, time::now()).await,
+        Ok(grant) => enrollment.enroll_self(&person.who, grant, request, now).await,
         Err(refused) => Err(refused),
     };
     match enrolled {
@@ -78,7 +84,12 @@ fn own(line: &Certificate, connected: &HashMap<String, u64>, now: Timestamp) -> 
     let row = ledger_row(line, now);
     let stands = matches!(row.state, CertificateState::Valid | CertificateState::Expiring);
     let renewable = stands && PURPOSES.iter().any(|(profile, _)| *profile == row.profile);
-    Own { sessions: connected.get(&line.serial).copied().unwrap_or_default(), renewable, row }
+    Own {
+        purpose: purpose(&row.profile).to_owned(),
+        sessions: connected.get(&line.serial).copied().unwrap_or_default(),
+        renewable,
+        row,
+    }
 }
 
 /// Live sessions of an account, by the serial of the certificate that they show.

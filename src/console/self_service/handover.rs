@@ -5,7 +5,7 @@ use chancery_admin_ui::Download;
 use chancery_admin_ui::self_service::handover::Handover;
 use serde::Deserialize;
 
-use super::desk::rooms;
+use super::desk::{purpose, rooms};
 use super::guard::Visitor;
 use super::guide;
 use crate::console::Console;
@@ -63,15 +63,18 @@ pub(super) async fn show(
         let download = Download::new(format!("{file}.p12"), "application/x-pkcs12", &archive);
         (download, password.as_str().into())
     });
+    let row = ledger_row(&find(console, &enrolled.serial).await?, time::now());
     page::show(&Handover {
         chrome: visitor.chrome(),
-        row: ledger_row(&find(console, &enrolled.serial).await?, time::now()),
+        purpose: purpose(&row.profile).to_owned(),
         chain: Download::new(format!("{file}.cert.pem"), PEM, chain.as_bytes()),
         root: root(console),
         archive,
         legacy: wanted.is_legacy(),
         renewed: renewed.to_owned(),
-        guide: guide::of(&console.house.facts, account, &rooms),
+        // What is for mail goes into a mail program.
+        guide: (row.profile == "client").then(|| guide::of(&console.house.facts, account, &rooms)),
         file,
+        row,
     })
 }

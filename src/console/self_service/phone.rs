@@ -14,10 +14,12 @@ use zeroize::Zeroizing;
 
 use super::guard::Visitor;
 use super::handover::{self, Wanted};
+use super::quota;
 use crate::console::Console;
 use crate::console::enrol::file_stem;
 use crate::console::page::{Answer, Trouble, path, show_as};
 use crate::enrollment::Refused;
+use crate::principal::Principal;
 use crate::store::Account;
 use crate::time;
 
@@ -42,6 +44,7 @@ async fn enrol(
 ) -> Answer {
     let (enrollment, request, now) = (&console.house.enrollment, wanted.request()?, time::now());
     let account = enrollment.owner_of_code(&code, now).await.map_err(dead)?;
+    quota::check(&console, &Principal::Guest, &account, now).await?;
     match enrollment.enroll_by_code(&code, request, now).await {
         Ok(enrolled) => handover::show(&console, &visitor, &account, enrolled, &wanted, "").await,
         Err(refused @ Refused::DeadToken) => Err(dead(refused)),

@@ -8,6 +8,7 @@ use chancery_admin_ui::self_service::ways::Ways;
 
 use super::guard::{Person, Proven};
 use super::handover::{self, Wanted};
+use super::quota;
 use super::revoke::own_line;
 use crate::console::Console;
 use crate::console::enrol::file_stem;
@@ -29,8 +30,9 @@ async fn renew(
     Path(serial): Path<String>,
     Form(wanted): Form<Wanted>,
 ) -> Answer {
-    let (enrollment, request) = (&console.house.enrollment, wanted.request()?);
-    match enrollment.renew_self(&person.who, &serial, request, time::now()).await {
+    let (enrollment, request, now) = (&console.house.enrollment, wanted.request()?, time::now());
+    quota::check(&console, &person.who, &person.account, now).await?;
+    match enrollment.renew_self(&person.who, &serial, request, now).await {
         Ok(enrolled) => {
             handover::show(&console, &person.visitor, &person.account, enrolled, &wanted, &serial).await
         }

@@ -7,7 +7,7 @@ use axum::routing::get;
 use chancery_admin_ui::self_service::revoke::{Revoke, reasons};
 use serde::Deserialize;
 
-use super::desk::connected;
+use super::desk::{connected, purpose};
 use super::guard::{Person, Proven};
 use crate::api::Refused;
 use crate::console::Console;
@@ -57,6 +57,7 @@ async fn page(
     let connected = connected(console, person.account.id);
     let page = Revoke {
         chrome: person.visitor.chrome(),
+        purpose: purpose(&line.profile).to_owned(),
         row: ledger_row(&line, time::now()),
         reasons: reasons(),
         live_sessions: connected.get(&line.serial).copied().unwrap_or_default(),

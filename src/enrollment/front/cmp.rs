@@ -399,8 +399,7 @@ fn objection(refused: &Refused) -> Objection {
         | Refused::NoAccount(_)
         | Refused::Gone
         | Refused::Disabled { .. }
-        | Refused::Denied
-        | Refused::TooMany { .. } => FailureInfo::NotAuthorized,
+        | Refused::Denied => FailureInfo::NotAuthorized,
         Refused::Crowded => FailureInfo::SystemUnavail,
         Refused::Failed(_) | Refused::Brought(_) => FailureInfo::SystemFailure,
         Refused::Password(_)

@@ -1,4 +1,4 @@
-//! One decision behind all fronts: the same requests through EST, CMP, ACME and the console's own way end alike.
+//! One decision behind all fronts: the same requests end alike by EST, CMP, ACME, self-service and console.
 //!
 //! Below TLS and sockets, above everything else: EST, CMP and ACME are asked by HTTP requests to their routers.
 
@@ -50,6 +50,7 @@ async fn a_thousand_requests_end_alike_at_every_front() {
         let est = est(&house, &doors, &asked.der).await;
         for (front, outcome) in [
             ("console", console(&house, &asked.der).await),
+            ("self-service", self_service(&house, &asked.der).await),
             ("cmp", cmp(&house, &doors, &asked.der, &est).await),
             ("acme", acme(&house, &doors, &client, &asked).await),
         ] {
@@ -71,6 +72,14 @@ async fn a_thousand_requests_end_alike_at_every_front() {
 async fn console(house: &House, csr: &[u8]) -> Outcome {
     let (who, asked) = (house.principal("alice"), Request::Csr(csr.to_vec()));
     match house.enrollment.enroll(&who, "alice", Grant::client(), asked, time::now()).await {
+        Ok(enrolled) => issued(ca::Certificate::from_pem(&enrolled.certificate_pem).unwrap().der()),
+        Err(refused) => Outcome::Refused(refused.to_string()),
+    }
+}
+
+async fn self_service(house: &House, csr: &[u8]) -> Outcome {
+    let (who, asked) = (house.principal("alice"), Request::Csr(csr.to_vec()));
+    match house.enrollment.enroll_self(&who, Grant::client(), asked, time::now()).await {
         Ok(enrolled) => issued(ca::Certificate::from_pem(&enrolled.certificate_pem).unwrap().der()),
         Err(refused) => Outcome::Refused(refused.to_string()),
     }
@@ -142,7 +151,7 @@ impl House {
 
     /// The one of the newest certificates that somewhere stands in an answer.
     async fn certificate_in(&self, answer: &[u8]) -> Option<Vec<u8>> {
-        let newest = self.enrollment.list(Some(self.id("alice")), 4 * AT_ONCE as i64).await.unwrap();
+        let newest = self.enrollment.list(Some(self.id("alice")), 5 * AT_ONCE as i64).await.unwrap();
         newest.into_iter().filter_map(|line| line.der).find(|der| holds(answer, der))
     }
 }

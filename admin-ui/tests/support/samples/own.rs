@@ -20,7 +20,12 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
     let chrome = || Chrome { person: say("alice"), ..outside(say) };
     let [valid, expiring, revoked, _] =
         <[CertificateRow; 4]>::try_from(certificate_rows(say)).expect("four rows");
-    let own = |row: &CertificateRow, sessions, renewable| Own { row: row.clone(), sessions, renewable };
+    let own = |row: &CertificateRow, sessions, renewable| Own {
+        row: row.clone(),
+        purpose: say("Messages on a device"),
+        sessions,
+        renewable,
+    };
     let desk = |rows| Desk {
         chrome: chrome(),
         file: say("alice"),
@@ -47,12 +52,13 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         chrome: chrome(),
         file: say("alice"),
         row: valid.clone(),
+        purpose: say("Messages on a device"),
         chain: file(say, "alice.cert.pem"),
         root: file(say, "root.pem"),
         legacy: true,
         renewed: if renewed.is_empty() { String::new() } else { say(renewed) },
         archive,
-        guide: guide(say),
+        guide: Some(guide(say)),
     };
     let code = Code {
         chrome: chrome(),
@@ -64,6 +70,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
     let revoke = Revoke {
         chrome: chrome(),
         row: expiring.clone(),
+        purpose: say("Reading encrypted mail"),
         reasons: reasons(),
         live_sessions: 1,
         problem: say("The certificate was revoked before."),

@@ -432,6 +432,12 @@ fn people_of_a_directory_sign_in_with_its_password() {
     enrol(&town, &mut web, "/enroll");
     // Who has a mail address may have certificates for mail as well.
     web.submit("/enroll", "/enroll", &[("how", "pkcs12"), ("purpose", "mail-encryption")]);
+    let for_mail = newest(&town, "dora");
+    assert_eq!(for_mail["profile"], "mail-encryption");
+    let renew = format!("/enroll/certificates/{}/renew", for_mail["serial"].as_str().expect("a serial"));
+    assert!(!web.page(&renew).body.contains("data-browser-key"), "mail programs import archives");
+    archive(&mut web, &renew, false);
+    assert_ne!(newest(&town, "dora")["serial"], for_mail["serial"]);
     assert_eq!(newest(&town, "dora")["profile"], "mail-encryption");
     slapd.stop();
     let answer = try_sign_in(&mut Web::new(&town), "dora", "wonderland");

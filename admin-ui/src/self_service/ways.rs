@@ -17,6 +17,8 @@ pub struct Ways {
     pub file: String,
     /// The certificate that is renewed, upper-case hex; empty on a phone.
     pub renews: String,
+    /// It is for a mail program, which imports archives alone.
+    pub for_mail: bool,
     /// Why the last attempt was refused; empty at first.
     pub problem: String,
 }

@@ -95,15 +95,14 @@ impl Visitor {
         let session = session::shown(headers);
         let found = session::find(&console.house.store, session, time::now()).await?;
         let found = found.and_then(|row| Some((console.house.directory.by_id(row.account)?, row)));
-        let stranger = || {
-            let Before { csrf, fresh } = csrf::before(headers);
-            (None, csrf, fresh)
-        };
         let (person, csrf, before) = match found {
             Some((account, row)) if account.disabled().is_none() => {
                 (Some((account, row.proved_at)), Zeroizing::new(row.csrf), None)
             }
-            _ => stranger(),
+            _ => {
+                let Before { csrf, fresh } = csrf::before(headers);
+                (None, csrf, fresh)
+            }
         };
         let (flash, domain) = (flash::waiting(headers), console.house.facts.domain.clone());
         Ok(Self { person, session, address, csrf, flash, domain, before })

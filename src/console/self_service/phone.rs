@@ -63,6 +63,7 @@ fn page(visitor: &Visitor, account: &Account, code: &str, problem: String, statu
         account: account.name.clone(),
         file: file_stem(&account.name),
         renews: String::new(),
+        for_mail: false,
         problem,
     };
     show_as(status, &ways)

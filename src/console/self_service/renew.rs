@@ -20,8 +20,7 @@ pub(super) fn routes() -> Router<Console> {
 }
 
 async fn ways(State(console): State<Console>, person: Person, Path(serial): Path<String>) -> Answer {
-    let line = own_line(&console, &person, &serial).await?;
-    page(&person, &line.serial, String::new(), StatusCode::OK)
+    page(&console, &person, &serial, String::new(), StatusCode::OK).await
 }
 
 async fn renew(
@@ -38,18 +37,26 @@ async fn renew(
         }
         Err(refused) => {
             let (status, problem) = Trouble::from(refused).into_sentence()?;
-            page(&person, &serial, problem, status)
+            page(&console, &person, &serial, problem, status).await
         }
     }
 }
 
-fn page(person: &Person, serial: &str, problem: String, status: StatusCode) -> Answer {
+async fn page(
+    console: &Console,
+    person: &Person,
+    serial: &str,
+    problem: String,
+    status: StatusCode,
+) -> Answer {
+    let line = own_line(console, person, serial).await?;
     let ways = Ways {
         chrome: person.visitor.chrome(),
-        action: path(&["enroll", "certificates", serial, "renew"]),
+        action: path(&["enroll", "certificates", &line.serial, "renew"]),
         account: person.account.name.clone(),
         file: file_stem(&person.account.name),
-        renews: serial.to_owned(),
+        renews: line.serial,
+        for_mail: line.profile != "client",
         problem,
     };
     show_as(status, &ways)

@@ -46,6 +46,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         account: say("alice"),
         file: say("alice"),
         renews: if renews.is_empty() { String::new() } else { say(renews) },
+        for_mail: false,
         problem: String::new(),
     };
     let handover = |archive, renewed: &str| Handover {

@@ -1,13 +1,14 @@
 //! Enrollment: how a device comes to a certificate of this house, and how it loses it.
 //!
-//! Every front (console, self-service, API, command line, token, renewal) ends in the same two functions: [`authorize`] decides,
-//! `certify` does. Names come from the directory and the profile, never from the request; a serial is in the ledger
+//! Every front (console, self-service, API, command line, token, renewal) ends in the same two functions: [`authorize`]
+//! decides, `certify` does. Names come from the directory and the profile, never from the request; a serial is in the ledger
 //! and in the audit before the key signs; what is taken back is in the ledger before anybody hears of it. In between,
 //! where the operator wants it so, an admin is waited for (`approval`). Keys and certificates themselves are the craft
 //! of `ca`.
 
 mod approval;
 mod authority;
+mod certify;
 mod config;
 mod crl;
 mod front;
@@ -43,7 +44,6 @@ use std::sync::Arc;
 
 use chancery_ca as ca;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use approval::Wait;
@@ -67,15 +67,15 @@ use crate::audit::Deed;
 use crate::broker::Broker;
 use crate::chat::Chat;
 use crate::directory::Directory;
-use crate::id::AccountId;
 use crate::principal::Principal;
-use crate::store::{Account, NewCertificate, Store, Tx};
+use crate::store::{Account, Store};
 use crate::time::Timestamp;
 use authority::{Authority, Order};
+use certify::Certify;
 use ground::Ground;
 use ledger::canonical;
 use material::{Chain, Material};
-use rules::{Act, authorize, key_is_free, may_act};
+use rules::{Act, authorize};
 
 /// Cheap handle on the authority, its ledger and its lists.
 #[derive(Clone)]
@@ -122,18 +122,6 @@ struct Asked {
     grant: Grant,
     /// A request that could not be read is a refusal like any other, and audited like any other.
     material: Result<Material, Refused>,
-    ground: Ground,
-}
-
-/// A certificate that was decided on.
-struct Certify {
-    deed: &'static str,
-    /// `None` is the house itself.
-    account: Option<AccountId>,
-    name: String,
-    order: Order,
-    /// Further facts for the audit.
-    facts: serde_json::Value,
     ground: Ground,
 }
 
@@ -347,81 +335,6 @@ impl Enrollment {
             // A crash between signing and noting it: what was signed is not known here, but the profile is.
             None => Grant::of(Some(&line.profile), Vec::new()),
         }
-    }
-
-    /// Accounts for a serial and audits the intent, signs, and notes what was signed. A crash in between leaves an
-    /// intended line, which counts as issued and can be revoked.
-    async fn certify(
-        &self,
-        who: &Principal,
-        certify: Certify,
-        now: Timestamp,
-    ) -> Result<ca::Issued, Refused> {
-        let Certify { deed, account, name, order, facts, ground } = certify;
-        let (not_before, not_after) = self.authority.life(&order.issuer, order.validity, now)?;
-        let serial = ca::Serial::random()?;
-        let (line, profile) = (serial.to_string(), order.profile.name());
-        let spki = Sha256::digest(order.key.spki_der()).into();
-        let new = NewCertificate {
-            serial: line.clone(),
-            account,
-            name: name.clone(),
-            profile,
-            issuer: order.issuer.number,
-            spki,
-            not_before,
-            not_after,
-        };
-        let intent = Deed::new(who, deed, &name).with(json!({
-            "serial": line, "profile": profile, "not_after": not_after, "request": facts,
-        }));
-        let intend = move |tx: &mut Tx| -> Result<(), Refused> {
-            ground.holds(tx, now)?;
-            key_is_free(&tx.key_used_by(&new.spki)?, account)?;
-            tx.intend_certificate(&new, now)?;
-            ground.settle(tx, &new.serial, now)?;
-            Ok(tx.remember(intent, now)?)
-        };
-        self.store.write(intend).await?;
-        let signed = self.sign(who, account, &name, order, serial, now).await;
-        if signed.is_err() {
-            // A request that waited for this serial waits for another.
-            self.store.write(move |tx| tx.reopen_pending(Some(&line))).await?;
-        }
-        signed
-    }
-
-    /// The second half, once the serial is accounted for.
-    async fn sign(
-        &self,
-        who: &Principal,
-        account: Option<AccountId>,
-        name: &str,
-        order: Order,
-        serial: ca::Serial,
-        now: Timestamp,
-    ) -> Result<ca::Issued, Refused> {
-        // Whoever was disabled meanwhile is refused here; whoever is disabled later is revoked with this line.
-        if let Some(id) = account {
-            may_act(&*self.directory.by_id(id).ok_or(Refused::Gone)?)?;
-        }
-
-        let for_mail = order.profile == ca::Profile::MailEncryption;
-        let issued = self.authority.sign(order, serial, now).await?;
-
-        let (line, der) = (issued.serial.to_string(), issued.der.clone());
-        let signed = Deed::new(who, "certificate.issue", name)
-            .with(json!({ "serial": line, "fingerprint": issued.fingerprint }));
-        let note = move |tx: &mut Tx| -> Result<(), Failure> {
-            tx.activate_certificate(&line, &der, &said::names(&der))?;
-            log::enter(tx, &line, &der)?;
-            Ok(tx.remember(signed, now)?)
-        };
-        self.store.write(note).await?;
-        if for_mail {
-            self.changed.notify_one();
-        }
-        Ok(issued)
     }
 
     /// Remembers who was told no. That somebody waits was remembered with the request; what broke goes to the log of

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::audit::Entry;
 use crate::directory::NewAccount;
+use crate::id::AccountId;
 use crate::time;
 
 const BASE: &str = "http://pki.corp.example";

@@ -84,8 +84,10 @@ fn the_newest_good_certificate_is_found_by_account_and_by_address() {
     town.ask("account disable alice");
     assert_eq!(found(&town, "alice")["code"], "not_found");
     town.ask("account enable alice");
-    assert_eq!(found(&town, "alice")["serial"], Value::from(old.serial.as_str()));
+    assert_eq!(found(&town, "alice")["code"], "not_found");
     // Nor one that has ended.
+    let last = MailKey::new(&town, "alice");
+    assert_eq!(found(&town, "alice")["serial"], Value::from(last.serial.as_str()));
     crate::town::tools::sql(&town.database(), "UPDATE certificate SET not_after = not_before + 1");
     assert_eq!(found(&town, "alice")["code"], "not_found");
     assert_ne!(look_up(&town, "nobody@corp.example").code, 0);

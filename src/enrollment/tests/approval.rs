@@ -1,6 +1,7 @@
 //! Approval: what waits, for how long, and what becomes of it.
 
 use super::*;
+use crate::store::{NewCertificate, Tx};
 
 /// A house in which an admin agrees to every client's certificate.
 async fn house() -> House {

@@ -4,6 +4,7 @@ use super::*;
 use crate::broker::{Bell, Hello, Live};
 use crate::mqtt::Reason;
 use crate::mqtt::Version;
+use crate::store::{NewCertificate, Tx};
 
 /// A live session on a certificate; gives the bell by which it hears of its end.
 async fn connected(house: &House, presented: &Presented, client: &str) -> Arc<Bell> {

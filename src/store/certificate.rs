@@ -250,9 +250,14 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let state = case_when(certificate::state.eq("intended"), "active".into_sql::<Text>());
         diesel::update(certificate::table.find(serial))
-            .set((certificate::der.eq(der), certificate::state.eq(state.otherwise(certificate::state))))
+            .set((
+                certificate::der.eq(der),
+                certificate::names.eq(names),
+                certificate::state.eq(state.otherwise(certificate::state)),
+            ))
             .execute(&mut self.view.conn)?;
-        self.set_names(serial, names)
+        self.index_later(serial, names);
+        Ok(())
     }
 
     /// `false` when it was revoked already or is not in the ledger.

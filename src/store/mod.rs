@@ -80,6 +80,8 @@ pub(crate) struct Tx {
     view: View,
     last_message: MessageId,
     next_seq: i64,
+    /// Serials and names that this batch has yet to index.
+    unindexed: Vec<(String, String)>,
 }
 
 /// What a store cannot do. Callers treat `Full` as a refusal to the client, the rest as trouble of the machine.

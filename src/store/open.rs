@@ -52,7 +52,8 @@ pub(super) fn writer(path: &Path) -> Result<Tx, OpenError> {
     conn.run_pending_migrations(MIGRATIONS).map_err(|why| unreadable(path, why))?;
     conn.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID}"))
         .map_err(|why| unreadable(path, why))?;
-    let mut tx = Tx { view: View { conn }, last_message: MessageId::from_bytes([0; 16]), next_seq: 0 };
+    let last_message = MessageId::from_bytes([0; 16]);
+    let mut tx = Tx { view: View { conn }, last_message, next_seq: 0, unindexed: Vec::new() };
     tx.recall_last_message().map_err(|why| unreadable(path, why))?;
     Ok(tx)
 }

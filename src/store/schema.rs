@@ -7,6 +7,7 @@ table! { account (id) {
     groups -> Text, admin_disabled -> Bool, directory_disabled -> Nullable<Text>, removed_at -> Nullable<BigInt>,
     created_at -> BigInt,
 } }
+table! { certificate_text (serial) { serial -> Text, names -> Text, } }
 table! { message (seq) {
     seq -> BigInt, id -> Binary, kind -> Integer, author -> Binary, sender -> Text, address -> Text,
     payload -> Binary, properties -> Nullable<Text>, at -> BigInt,

@@ -6,6 +6,9 @@
 //! nothing was acknowledged yet.
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sqlite::Sqlite;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
@@ -101,6 +104,7 @@ fn run_all(
     mut jobs: impl Iterator<Item = Job>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StoreError> {
+    tx.unindexed.clear();
     let begun = tx.view.conn.batch_execute("BEGIN IMMEDIATE").map_err(StoreError::from);
     let mut broken = begun.err();
     for job in jobs.by_ref() {
@@ -115,14 +119,47 @@ fn run_all(
     }
     match broken {
         Some(error) => Err(error),
-        None => tx.view.conn.batch_execute("COMMIT").map_err(StoreError::from),
+        None => {
+            tx.index_names()?;
+            tx.view.conn.batch_execute("COMMIT").map_err(StoreError::from)
+        }
     }
 }
 
 fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-    tx.view.conn.batch_execute("SAVEPOINT unit")?;
+    Mark::Begin.execute(&mut tx.view.conn)?;
+    let unindexed = tx.unindexed.len();
     let ran = (job.0)(Some(tx));
     answers.push(ran.answer);
-    let end = if ran.keep { "RELEASE unit" } else { "ROLLBACK TO unit; RELEASE unit" };
-    Ok(tx.view.conn.batch_execute(end)?)
+    if !ran.keep {
+        tx.unindexed.truncate(unindexed);
+        tx.view.conn.batch_execute("ROLLBACK TO unit")?;
+    }
+    Mark::End.execute(&mut tx.view.conn)?;
+    Ok(())
+}
+
+/// The begin and the end of a unit. Unlike other words in SQL their statements are kept, for there are two to each unit.
+#[derive(Clone, Copy)]
+enum Mark {
+    Begin,
+    End,
+}
+
+impl RunQueryDsl<SqliteConnection> for Mark {}
+
+impl QueryFragment<Sqlite> for Mark {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(match self {
+            Mark::Begin => "SAVEPOINT unit",
+            Mark::End => "RELEASE unit",
+        });
+        Ok(())
+    }
+}
+
+/// They are told apart by their words.
+impl QueryId for Mark {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
 }

@@ -3,10 +3,10 @@
 //! An index of three letters each (FTS5's trigrams) finds parts of names; it says where to look, and LIKE looks.
 
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 
 use super::certificate;
-use super::{StoreError, Tx, View};
+use crate::store::schema::certificate_text;
+use crate::store::{StoreError, Tx, View};
 
 impl View {
     /// Some certificates whose names are not kept yet: serial and DER.
@@ -26,10 +26,21 @@ impl Tx {
         diesel::update(certificate::table.find(serial))
             .set(certificate::names.eq(names))
             .execute(&mut self.view.conn)?;
-        diesel::sql_query("INSERT INTO certificate_text (serial, names) VALUES (?, ?)")
-            .bind::<Text, _>(serial)
-            .bind::<Text, _>(names)
-            .execute(&mut self.view.conn)?;
+        self.index_later(serial, names);
+        Ok(())
+    }
+
+    /// FTS5 writes out what it holds at each savepoint, so that the names of a whole batch are indexed at its end.
+    pub(super) fn index_later(&mut self, serial: &str, names: &str) {
+        self.unindexed.push((serial.to_owned(), names.to_owned()));
+    }
+
+    pub(in crate::store) fn index_names(&mut self) -> Result<(), StoreError> {
+        for (serial, names) in std::mem::take(&mut self.unindexed) {
+            diesel::insert_into(certificate_text::table)
+                .values((certificate_text::serial.eq(serial), certificate_text::names.eq(names)))
+                .execute(&mut self.view.conn)?;
+        }
         Ok(())
     }
 }

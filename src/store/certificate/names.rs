@@ -85,4 +85,19 @@ mod tests {
         let found = store.read(move |view| view.ledger_after(&wanted, None, 10, now)).await.unwrap();
         assert_eq!(found.len(), 1);
     }
+    #[tokio::test]
+    async fn what_a_refused_unit_named_is_not_indexed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.db"), 1).unwrap();
+        let refuse = |tx: &mut Tx| -> Result<(), StoreError> {
+            tx.set_names("0A", "web.corp.example")?;
+            Err(StoreError::Closed)
+        };
+        store.write(refuse).await.unwrap_err();
+        store.write(|tx| tx.set_names("0B", "mail.corp.example")).await.unwrap();
+        let indexed = |view: &mut View| -> Result<Vec<String>, StoreError> {
+            Ok(certificate_text::table.select(certificate_text::serial).load(&mut view.conn)?)
+        };
+        assert_eq!(store.read(indexed).await.unwrap(), ["0B"]);
+    }
 }

@@ -52,7 +52,7 @@ impl Certificate {
         let x509 = parse_x509(der)?;
         let mut certificate = Certificate {
             serial: serial(x509.raw_serial()),
-            serial_hex: x509.raw_serial().iter().map(|byte| format!("{byte:02X}")).collect(),
+            serial_hex: upper_hex(x509.raw_serial()),
             subject: x509.subject().to_string(),
             issuer: x509.issuer().to_string(),
             issuer_key_id: None,
@@ -84,6 +84,11 @@ impl Certificate {
     /// The certificate in PEM.
     pub fn to_pem(&self) -> String {
         pem::encode(LABEL, &self.der)
+    }
+
+    /// The common name, if there is one, then every alternative name in order.
+    pub fn all_names(&self) -> impl Iterator<Item = Name> {
+        self.common_name.iter().map(|name| Name::CommonName(name.clone())).chain(self.names.iter().cloned())
     }
 
     /// The URIs among the alternative names, in order.
@@ -173,7 +178,20 @@ pub(crate) fn borrowed(der: &[u8]) -> CertificateDer<'_> {
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    digits(bytes, b"0123456789abcdef")
+}
+
+/// Upper-case hexadecimal.
+pub(crate) fn upper_hex(bytes: &[u8]) -> String {
+    digits(bytes, b"0123456789ABCDEF")
+}
+
+fn digits(bytes: &[u8], of: &[u8; 16]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| char::from(of[usize::from(half)]))
+        .collect()
 }
 
 /// A serial number of this craft's own form.

@@ -6,7 +6,7 @@ use rcgen::{CertificateParams, CustomExtension, IsCa, SerialNumber};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Authority, Certificate, Failure, Profile, PublicKey, Serial, Subject, certificate::parse_x509, der,
+    Authority, Certificate, Failure, Name, Profile, PublicKey, Serial, Subject, certificate::parse_x509, der,
     profile::Status,
 };
 
@@ -18,6 +18,8 @@ pub struct Issued {
     pub der: Vec<u8>,
     /// The same in PEM, without its chain.
     pub pem: String,
+    /// All that it names, the common name first.
+    pub names: Vec<Name>,
     /// Its serial, the one that the caller chose.
     pub serial: Serial,
     /// First second of validity.
@@ -36,6 +38,7 @@ impl Issued {
         Issued {
             der: certificate.der().to_vec(),
             pem: certificate.to_pem(),
+            names: certificate.all_names().collect(),
             serial,
             not_before: certificate.not_before,
             not_after: certificate.not_after,

@@ -87,12 +87,13 @@ impl Enrollment {
         let for_mail = order.profile == ca::Profile::MailEncryption;
         let issued = self.authority.sign(order, serial, now).await?;
 
-        let (line, der) = (issued.serial.to_string(), issued.der.clone());
+        let (line, der, names) =
+            (issued.serial.to_string(), issued.der.clone(), said::lines(issued.names.clone()));
         let signed = Deed::new(who, "certificate.issue", name)
             .with(json!({ "serial": line, "fingerprint": issued.fingerprint }));
         let note = move |tx: &mut Tx| -> Result<(), Failure> {
-            tx.activate_certificate(&line, &der, &said::names(&der))?;
-            log::enter(tx, &line, &der)?;
+            let place = log::enter(tx, &der)?;
+            tx.activate_certificate(&line, &der, &names, place)?;
             Ok(tx.remember(signed, now)?)
         };
         self.store.write(note).await?;

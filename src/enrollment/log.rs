@@ -57,13 +57,14 @@ impl Log {
     }
 }
 
-/// Enters a certificate that was just signed, in the same unit of work.
-pub(super) fn enter(tx: &mut Tx, serial: &str, der: &[u8]) -> Result<(), Failure> {
-    let mut frontier = Frontier::from_bytes(&tx.log_edge()?.edge)?;
+/// Enters a certificate that was just signed, in the unit of work that notes it as signed; returns its place.
+pub(super) fn enter(tx: &mut Tx, der: &[u8]) -> Result<i64, Failure> {
+    let mut frontier = Frontier::from_bytes(&tx.edge()?)?;
     let place = signed(frontier.size());
     let row = |row: ca::log::Row| (i64::from(row.level), signed(row.place), *row.hash.as_bytes());
     let rows: Vec<_> = frontier.append(leaf_hash(der)).into_iter().map(row).collect();
-    Ok(tx.enter_in_log(serial, place, &rows, &frontier.to_bytes())?)
+    tx.grow_log(&rows, &frontier.to_bytes())?;
+    Ok(place)
 }
 
 /// Enters what was signed before there was a log, and what a crash left out.
@@ -71,7 +72,10 @@ pub(super) async fn catch_up(store: &Store) -> Result<(), Failure> {
     loop {
         let page = |tx: &mut Tx| -> Result<usize, Failure> {
             let page = tx.unlogged(PAGE)?;
-            page.iter().try_for_each(|(serial, der)| enter(tx, serial, der))?;
+            for (serial, der) in &page {
+                let place = enter(tx, der)?;
+                tx.set_log_place(serial, place)?;
+            }
             Ok(page.len())
         };
         if store.write(page).await? == 0 {
@@ -149,7 +153,7 @@ impl Enrollment {
     async fn signed_checkpoint(&self) -> Result<(u64, String), Failure> {
         // Read and noted in one unit, so that no smaller size is signed after a larger one.
         let take = |tx: &mut Tx| -> Result<Frontier, Failure> {
-            let frontier = Frontier::from_bytes(&tx.log_edge()?.edge)?;
+            let frontier = Frontier::from_bytes(&tx.edge()?)?;
             if tx.publish_log(signed(frontier.size()))? { Ok(frontier) } else { Err(Failure::OldLog) }
         };
         let frontier = self.store.write(take).await?;

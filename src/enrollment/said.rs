@@ -17,17 +17,7 @@ pub(crate) struct Said {
 /// Reads a certificate of the ledger; `None` when it is not one.
 pub(crate) fn read(der: &[u8]) -> Option<Said> {
     let certificate = ca::Certificate::parse(der).ok()?;
-    let mut names: Vec<_> =
-        certificate.common_name.iter().map(|name| ("Common name", name.clone())).collect();
-    names.extend(certificate.names.iter().map(|name| match name {
-        ca::Name::CommonName(name) => ("Common name", name.clone()),
-        ca::Name::Dns(host) => ("Host", host.clone()),
-        ca::Name::Mail(mail) => ("Mail", mail.clone()),
-        ca::Name::Uri(uri) => ("URI", uri.clone()),
-        ca::Name::Ip(address) => ("Address", address.to_string()),
-        ca::Name::Device(name) => ("Device", name.clone()),
-        ca::Name::Other(other) => ("Other", other.clone()),
-    }));
+    let names = certificate.all_names().map(said).collect();
     let facts = vec![
         ("Issuer", certificate.issuer.clone()),
         ("SHA-256 fingerprint", certificate.fingerprint_sha256.clone()),
@@ -36,10 +26,22 @@ pub(crate) fn read(der: &[u8]) -> Option<Said> {
     Some(Said { names, facts, pem: certificate.to_pem() })
 }
 
-/// Its names for searching: each on a line of its own, in lower case.
-pub(super) fn names(der: &[u8]) -> String {
-    let names = read(der).map(|said| said.names).unwrap_or_default();
-    names.into_iter().map(|(_, name)| name.to_lowercase().replace('\n', " ")).collect::<Vec<_>>().join("\n")
+fn said(name: ca::Name) -> (&'static str, String) {
+    match name {
+        ca::Name::CommonName(name) => ("Common name", name),
+        ca::Name::Dns(host) => ("Host", host),
+        ca::Name::Mail(mail) => ("Mail", mail),
+        ca::Name::Uri(uri) => ("URI", uri),
+        ca::Name::Ip(address) => ("Address", address.to_string()),
+        ca::Name::Device(name) => ("Device", name),
+        ca::Name::Other(other) => ("Other", other),
+    }
+}
+
+/// Names for searching: each on a line of its own, in lower case.
+pub(super) fn lines(names: impl IntoIterator<Item = ca::Name>) -> String {
+    let line = |name| said(name).1.to_lowercase().replace('\n', " ");
+    names.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Keeps the names of what was signed before names were kept.
@@ -49,8 +51,13 @@ pub(super) async fn catch_up(store: &Store) -> Result<(), StoreError> {
         if some.is_empty() {
             return Ok(());
         }
+        let named = |(serial, der): (String, Vec<u8>)| {
+            let names = ca::Certificate::parse(&der).map(|certificate| lines(certificate.all_names()));
+            (serial, names.unwrap_or_default())
+        };
+        let named: Vec<_> = some.into_iter().map(named).collect();
         let keep =
-            move |tx: &mut Tx| some.iter().try_for_each(|(serial, der)| tx.set_names(serial, &names(der)));
+            move |tx: &mut Tx| named.iter().try_for_each(|(serial, names)| tx.set_names(serial, names));
         store.write(keep).await?;
     }
 }

@@ -3,21 +3,20 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
-use diesel::upsert::excluded;
 
 use super::schema::{audit, mark};
+use super::tail::{AuditHead, HEAD};
 use super::{StoreError, Tx, View, bad_row};
 use crate::audit::{Deed, Entry, GENESIS, Verified, Walk, link};
 use crate::time::Timestamp;
 
-const HEAD: &str = "audit";
 /// How many entries are read at once while the chain is walked.
 const PAGE: i64 = 1000;
 
 impl Tx {
     /// Remembers a deed at the end of the chain.
     pub(crate) fn remember(&mut self, deed: Deed, now: Timestamp) -> Result<(), StoreError> {
-        let (last, prev) = self.view.audit_head()?.unwrap_or((0, GENESIS));
+        let (last, prev) = self.head()?.unwrap_or((0, GENESIS));
         let seq = last + 1;
         let details = deed.details.to_string();
         let hash = link(&prev, seq, now, [&deed.actor, deed.deed, &deed.subject, &details]);
@@ -32,12 +31,7 @@ impl Tx {
                 audit::hash.eq(&hash[..]),
             ))
             .execute(&mut self.view.conn)?;
-        diesel::insert_into(mark::table)
-            .values((mark::name.eq(HEAD), mark::value.eq(seq), mark::data.eq(&hash[..])))
-            .on_conflict(mark::name)
-            .do_update()
-            .set((mark::value.eq(excluded(mark::value)), mark::data.eq(excluded(mark::data))))
-            .execute(&mut self.view.conn)?;
+        self.set_head((seq, hash));
         Ok(())
     }
 }
@@ -99,7 +93,7 @@ impl View {
         }
     }
 
-    fn audit_head(&mut self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
+    pub(super) fn audit_head(&mut self) -> Result<Option<AuditHead>, StoreError> {
         let head: Option<(i64, Option<Vec<u8>>)> = mark::table
             .filter(mark::name.eq(HEAD))
             .select((mark::value, mark::data))

@@ -4,6 +4,7 @@ use diesel::dsl::{case_when, max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
+use super::kept::Keep;
 use super::schema::{account, certificate};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -241,20 +242,24 @@ impl Tx {
         Ok(())
     }
 
-    /// The key has signed it, with these names. A serial revoked in between stays revoked.
+    /// The key has signed it, with these names, and it stands at this place of the log. A serial revoked in between stays
+    /// revoked.
     pub(crate) fn activate_certificate(
         &mut self,
         serial: &str,
         der: &[u8],
         names: &str,
+        place: i64,
     ) -> Result<(), StoreError> {
         let state = case_when(certificate::state.eq("intended"), "active".into_sql::<Text>());
         diesel::update(certificate::table.find(serial))
             .set((
                 certificate::der.eq(der),
                 certificate::names.eq(names),
+                certificate::log_place.eq(place),
                 certificate::state.eq(state.otherwise(certificate::state)),
             ))
+            .kept()
             .execute(&mut self.view.conn)?;
         self.index_later(serial, names);
         Ok(())
@@ -274,6 +279,7 @@ impl Tx {
                 certificate::reason.eq(reason),
                 certificate::revoked_at.eq(now.micros()),
             ))
+            .kept()
             .execute(&mut self.view.conn)?;
         Ok(changed > 0)
     }

@@ -1,8 +1,8 @@
 //! Conditions that are part of the statement's text.
 //!
-//! SQLite uses a partial index only for a query that repeats the index's own condition. Given as a bound value the
-//! condition is compared anew, and the statement prepared anew, each time it is bound; as a piece of raw SQL it keeps
-//! diesel from reusing the prepared statement at all. These are neither.
+//! SQLite uses a partial index only for a query that repeats the index's own condition, which it knows when the query is
+//! planned, not when values are bound. A piece of raw SQL says it, but keeps diesel from reusing the prepared statement;
+//! these do not.
 
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -39,6 +39,10 @@ fixed!(
 fixed!(
     /// An inbox row whose message its reader has not called read.
     NotRead = "inbox.fate < 3"
+);
+fixed!(
+    /// A request that waits for an admin (index `pending_waiting`).
+    Waiting = "pending.state = 'waiting'"
 );
 fixed!(
     /// An envelope that is not at an end (index `envelope_due`).

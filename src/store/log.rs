@@ -75,20 +75,19 @@ impl View {
 }
 
 impl Tx {
-    /// Enters a certificate at a place, with the rows that this completes and the edge after it.
-    pub(crate) fn enter_in_log(
-        &mut self,
-        serial: &str,
-        place: i64,
-        rows: &[LogRow],
-        edge: &[u8],
-    ) -> Result<(), StoreError> {
+    /// The log has grown by one: the rows that this completes and the edge after it.
+    pub(crate) fn grow_log(&mut self, rows: &[LogRow], edge: &[u8]) -> Result<(), StoreError> {
         for (level, at, hash) in rows {
             diesel::insert_into(log_row::table)
                 .values((log_row::level.eq(level), log_row::place.eq(at), log_row::hash.eq(&hash[..])))
                 .execute(&mut self.view.conn)?;
         }
-        diesel::update(log_edge::table).set(log_edge::edge.eq(edge)).execute(&mut self.view.conn)?;
+        self.set_edge(edge);
+        Ok(())
+    }
+
+    /// Where a certificate stands in the log that was signed before.
+    pub(crate) fn set_log_place(&mut self, serial: &str, place: i64) -> Result<(), StoreError> {
         diesel::update(certificate::table.find(serial))
             .set(certificate::log_place.eq(place))
             .execute(&mut self.view.conn)?;

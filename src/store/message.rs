@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::envelope::SWEPT;
 use super::fixed::{NotRead, StillWaiting};
+use super::kept::Keep;
 use super::schema::{inbox, message, queue};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::{AccountId, MessageId, SessionId};
@@ -139,13 +140,13 @@ impl Tx {
     /// One of the account's devices acknowledged it; `false` when one did before, or it was never sent to them.
     pub(crate) fn mark_delivered(&mut self, seq: i64, account: AccountId) -> Result<bool, StoreError> {
         let row = inbox::table.find((seq, account.to_bytes().to_vec())).filter(StillWaiting);
-        Ok(diesel::update(row).set(inbox::fate.eq(fate::DELIVERED)).execute(&mut self.view.conn)? > 0)
+        Ok(diesel::update(row).set(inbox::fate.eq(fate::DELIVERED)).kept().execute(&mut self.view.conn)? > 0)
     }
 
     /// Its reader called it read; `false` when that was said before, or it was never sent to them.
     pub(crate) fn mark_read(&mut self, seq: i64, account: AccountId) -> Result<bool, StoreError> {
         let row = inbox::table.find((seq, account.to_bytes().to_vec())).filter(NotRead);
-        Ok(diesel::update(row).set(inbox::fate.eq(fate::READ)).execute(&mut self.view.conn)? > 0)
+        Ok(diesel::update(row).set(inbox::fate.eq(fate::READ)).kept().execute(&mut self.view.conn)? > 0)
     }
 
     /// The session acknowledged it.

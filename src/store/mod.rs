@@ -13,6 +13,7 @@ mod certificate;
 mod checkpoint;
 mod envelope;
 mod fixed;
+mod kept;
 mod key;
 mod log;
 mod message;
@@ -26,6 +27,7 @@ mod schema;
 mod self_service;
 mod session;
 mod sweep;
+mod tail;
 mod token;
 mod writer;
 
@@ -57,6 +59,7 @@ pub(crate) use writer::Job;
 
 use crate::id::MessageId;
 use checkpoint::Checkpoints;
+use tail::Tail;
 
 /// Cheap handle on the one file.
 #[derive(Clone)]
@@ -80,8 +83,7 @@ pub(crate) struct Tx {
     view: View,
     last_message: MessageId,
     next_seq: i64,
-    /// Serials and names that this batch has yet to index.
-    unindexed: Vec<(String, String)>,
+    tail: Tail,
 }
 
 /// What a store cannot do. Callers treat `Full` as a refusal to the client, the rest as trouble of the machine.

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::tail::Tail;
 use super::{Tx, View};
 use crate::id::MessageId;
 
@@ -53,7 +54,7 @@ pub(super) fn writer(path: &Path) -> Result<Tx, OpenError> {
     conn.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID}"))
         .map_err(|why| unreadable(path, why))?;
     let last_message = MessageId::from_bytes([0; 16]);
-    let mut tx = Tx { view: View { conn }, last_message, next_seq: 0, unindexed: Vec::new() };
+    let mut tx = Tx { view: View { conn }, last_message, next_seq: 0, tail: Tail::default() };
     tx.recall_last_message().map_err(|why| unreadable(path, why))?;
     Ok(tx)
 }

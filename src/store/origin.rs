@@ -10,6 +10,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
+use super::kept::Keep;
 use super::schema::origin;
 use super::{StoreError, Tx, View, id16};
 use crate::id::{AccountId, MessageId};
@@ -53,6 +54,7 @@ impl Tx {
                 origin::message.eq(excluded(origin::message)),
                 origin::at.eq(excluded(origin::at)),
             ))
+            .kept()
             .execute(&mut self.view.conn)?;
         Ok(())
     }

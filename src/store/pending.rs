@@ -5,6 +5,7 @@
 
 use diesel::prelude::*;
 
+use super::fixed::Waiting;
 use super::schema::{certificate, pending};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -100,7 +101,7 @@ impl View {
     /// All that wait, the oldest first.
     pub(crate) fn all_pending(&mut self, now: Timestamp) -> Result<Vec<Pending>, StoreError> {
         let rows: Vec<Columns> = pending::table
-            .filter(pending::state.eq("waiting"))
+            .filter(Waiting)
             .filter(pending::expires_at.gt(now.micros()))
             .order(pending::created_at)
             .select(columns!())
@@ -110,10 +111,8 @@ impl View {
 
     /// How many wait: of one account when given.
     pub(crate) fn count_pending(&mut self, of: Option<AccountId>, now: Timestamp) -> Result<i64, StoreError> {
-        let mut wait = pending::table
-            .filter(pending::state.eq("waiting"))
-            .filter(pending::expires_at.gt(now.micros()))
-            .into_boxed();
+        let mut wait =
+            pending::table.filter(Waiting).filter(pending::expires_at.gt(now.micros())).into_boxed();
         if let Some(account) = of {
             wait = wait.filter(pending::account.eq(account.to_bytes().to_vec()));
         }

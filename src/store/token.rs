@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::kept::Keep;
 use super::schema::{pending, token};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -80,7 +81,8 @@ impl Tx {
             .filter(token::used_at.is_null())
             .filter(token::misses.lt(MISSES))
             .filter(token::expires_at.gt(now.micros()));
-        let used = diesel::update(row).set(token::used_at.eq(now.micros())).execute(&mut self.view.conn)?;
+        let used =
+            diesel::update(row).set(token::used_at.eq(now.micros())).kept().execute(&mut self.view.conn)?;
         Ok(used > 0)
     }
 

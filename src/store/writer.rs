@@ -12,6 +12,7 @@ use diesel::sqlite::Sqlite;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
+use super::tail::Tail;
 use super::{StoreError, Tx};
 use crate::metrics::METRICS;
 
@@ -104,7 +105,7 @@ fn run_all(
     mut jobs: impl Iterator<Item = Job>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StoreError> {
-    tx.unindexed.clear();
+    tx.tail = Tail::default();
     let begun = tx.view.conn.batch_execute("BEGIN IMMEDIATE").map_err(StoreError::from);
     let mut broken = begun.err();
     for job in jobs.by_ref() {
@@ -120,7 +121,7 @@ fn run_all(
     match broken {
         Some(error) => Err(error),
         None => {
-            tx.index_names()?;
+            tx.write_tail()?;
             tx.view.conn.batch_execute("COMMIT").map_err(StoreError::from)
         }
     }
@@ -128,11 +129,11 @@ fn run_all(
 
 fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
     Mark::Begin.execute(&mut tx.view.conn)?;
-    let unindexed = tx.unindexed.len();
+    let before = tx.tail.before();
     let ran = (job.0)(Some(tx));
     answers.push(ran.answer);
     if !ran.keep {
-        tx.unindexed.truncate(unindexed);
+        tx.tail.undo(before);
         tx.view.conn.batch_execute("ROLLBACK TO unit")?;
     }
     Mark::End.execute(&mut tx.view.conn)?;

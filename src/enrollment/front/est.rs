@@ -127,7 +127,6 @@ async fn made(
 
 /// Both in one answer (RFC 7030 §4.4.2): the key as PKCS#8, and the certificate.
 fn with_key(enrolled: Enrolled) -> Result<Response, No> {
-    let certificate = ca::Certificate::from_pem(&enrolled.certificate_pem).map_err(Refused::from)?;
     let key = enrolled.key_pem.as_ref().ok_or(No::KeysAreMadeElsewhere)?;
     let key: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
     let part = |kind: &str, base64: &str| {
@@ -136,7 +135,7 @@ fn with_key(enrolled: Enrolled) -> Result<Response, No> {
         )
     };
     let body = part("application/pkcs8", &key)
-        + &part(CERTIFICATES, &STANDARD.encode(ca::certs_only(&[certificate.der()])))
+        + &part(CERTIFICATES, &STANDARD.encode(ca::certs_only(&[&enrolled.certificate])))
         + &format!("--{BOUNDARY}--\r\n");
     let kind = format!("multipart/mixed; boundary={BOUNDARY}");
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store".into())], body).into_response())
@@ -154,8 +153,7 @@ async fn renewed(
 
 /// The certificate alone; its chain is what `cacerts` says (§4.2.3).
 fn alone(enrolled: Enrolled) -> Result<Response, No> {
-    let certificate = ca::Certificate::from_pem(&enrolled.certificate_pem).map_err(Refused::from)?;
-    Ok(certificates(&[certificate.der()]))
+    Ok(certificates(&[&enrolled.certificate]))
 }
 
 /// A no that came before any decision is audited here.

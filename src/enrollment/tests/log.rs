@@ -40,7 +40,7 @@ async fn what_was_taken_out_or_changed_is_noticed() {
     let other = House::new().await.enrolled("alice").await;
     let der = ca::Certificate::from_pem(&other.certificate_pem).unwrap().der().to_vec();
     let serial = first.serial.clone();
-    house.store.write(move |tx| tx.activate_certificate(&serial, &der, "")).await.unwrap();
+    house.store.write(move |tx| tx.activate_certificate(&serial, &der, "", 0)).await.unwrap();
     let checked = house.enrollment.check_log().await.unwrap();
     assert!(!checked.intact && checked.broken.unwrap().contains("at 0"));
 }

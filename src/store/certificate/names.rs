@@ -5,7 +5,6 @@
 use diesel::prelude::*;
 
 use super::certificate;
-use crate::store::schema::certificate_text;
 use crate::store::{StoreError, Tx, View};
 
 impl View {
@@ -29,24 +28,11 @@ impl Tx {
         self.index_later(serial, names);
         Ok(())
     }
-
-    /// FTS5 writes out what it holds at each savepoint, so that the names of a whole batch are indexed at its end.
-    pub(super) fn index_later(&mut self, serial: &str, names: &str) {
-        self.unindexed.push((serial.to_owned(), names.to_owned()));
-    }
-
-    pub(in crate::store) fn index_names(&mut self) -> Result<(), StoreError> {
-        for (serial, names) in std::mem::take(&mut self.unindexed) {
-            diesel::insert_into(certificate_text::table)
-                .values((certificate_text::serial.eq(serial), certificate_text::names.eq(names)))
-                .execute(&mut self.view.conn)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::store::schema::certificate_text;
     use crate::store::{LedgerFilter, NewCertificate, Store, StoreError, Tx};
     use crate::time;
 
@@ -69,7 +55,7 @@ mod tests {
                 not_after: now,
             };
             tx.intend_certificate(&new, now)?;
-            tx.activate_certificate("0A", b"der", "")?;
+            tx.activate_certificate("0A", b"der", "", 0)?;
             // As a store of before has it.
             diesel::update(certificate::table)
                 .set(certificate::names.eq(None::<String>))

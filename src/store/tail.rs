@@ -1,0 +1,98 @@
+//! What a batch writes once, at its end, however many units have changed it: the head of the audit, the right edge of the
+//! log, and the names to be indexed.
+
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use super::kept::Keep;
+use super::schema::{certificate_text, log_edge, mark};
+use super::{StoreError, Tx};
+
+/// What is yet to be written of a batch.
+#[derive(Default)]
+pub(super) struct Tail {
+    audit: Option<AuditHead>,
+    edge: Option<Arc<[u8]>>,
+    /// Serials and names.
+    names: Vec<(String, String)>,
+}
+
+/// Where the audit ends: the last number and the hash that covers everything.
+pub(super) type AuditHead = (i64, [u8; 32]);
+
+/// How far a batch was before a unit, for the case that the unit is undone.
+pub(super) struct Before {
+    audit: Option<AuditHead>,
+    edge: Option<Arc<[u8]>>,
+    names: usize,
+}
+
+impl Tail {
+    pub(super) fn before(&self) -> Before {
+        Before { audit: self.audit, edge: self.edge.clone(), names: self.names.len() }
+    }
+
+    pub(super) fn undo(&mut self, to: Before) {
+        (self.audit, self.edge) = (to.audit, to.edge);
+        self.names.truncate(to.names);
+    }
+}
+
+impl Tx {
+    /// Where the audit ends, as this unit sees it.
+    pub(super) fn head(&mut self) -> Result<Option<AuditHead>, StoreError> {
+        match self.tail.audit {
+            Some(head) => Ok(Some(head)),
+            None => self.view.audit_head(),
+        }
+    }
+
+    pub(super) fn set_head(&mut self, head: AuditHead) {
+        self.tail.audit = Some(head);
+    }
+
+    /// The right edge of the log, as this unit sees it.
+    pub(crate) fn edge(&mut self) -> Result<Arc<[u8]>, StoreError> {
+        match &self.tail.edge {
+            Some(edge) => Ok(edge.clone()),
+            None => Ok(self.view.log_edge()?.edge.into()),
+        }
+    }
+
+    pub(super) fn set_edge(&mut self, edge: &[u8]) {
+        self.tail.edge = Some(edge.into());
+    }
+
+    /// FTS5 writes out what it holds at each savepoint, so that names are indexed after the last.
+    pub(super) fn index_later(&mut self, serial: &str, names: &str) {
+        self.tail.names.push((serial.to_owned(), names.to_owned()));
+    }
+
+    /// Ends a batch.
+    pub(super) fn write_tail(&mut self) -> Result<(), StoreError> {
+        let (Tail { audit, edge, names }, conn) = (std::mem::take(&mut self.tail), &mut self.view.conn);
+        if let Some((seq, hash)) = audit {
+            diesel::insert_into(mark::table)
+                .values((mark::name.eq(HEAD), mark::value.eq(seq), mark::data.eq(&hash[..])))
+                .on_conflict(mark::name)
+                .do_update()
+                .set((mark::value.eq(excluded(mark::value)), mark::data.eq(excluded(mark::data))))
+                .kept()
+                .execute(conn)?;
+        }
+        if let Some(edge) = edge {
+            diesel::update(log_edge::table).set(log_edge::edge.eq(&edge[..])).kept().execute(conn)?;
+        }
+        for (serial, names) in names {
+            diesel::insert_into(certificate_text::table)
+                .values((certificate_text::serial.eq(serial), certificate_text::names.eq(names)))
+                .execute(conn)?;
+        }
+        Ok(())
+    }
+}
+
+/// The mark under which the audit's head is kept.
+pub(super) const HEAD: &str = "audit";

@@ -7,7 +7,7 @@ use rcgen::{CrlDistributionPoint, CustomExtension, Issuer, PublicKeyData};
 use time::OffsetDateTime;
 
 use crate::{
-    AuthorityKey, Certificate, Chain, Failure, Revoked,
+    AuthorityKey, Certificate, Chain, Failure, Revoked, Serial, Shard,
     certificate::{borrowed, parse_x509},
     der,
     revocation::sign_crl,
@@ -17,8 +17,12 @@ use crate::{
 /// certificates that they are about (RFC 5280 §8). `{issuer}` stands for the signing authority's key identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Urls {
-    /// The CRL in DER, such as `http://pki.corp.example/crl/{issuer}.crl`.
+    /// The complete CRL in DER, such as `http://pki.corp.example/crl/{issuer}.crl`.
     pub crl: String,
+    /// The CRL of a shard in DER, such as `http://pki.corp.example/crl/{issuer}/{shard}.crl`. Certificates name the first, and
+    /// lists of shards all, so that they hold for certificates of a time when another one was the first. Without any there
+    /// are no shards, and certificates name the complete CRL.
+    pub shards: Vec<String>,
     /// The authority's certificate in DER, such as `http://pki.corp.example/ca/{issuer}.cer`.
     pub issuer: String,
     /// The OCSP responder, if there is one.
@@ -55,6 +59,7 @@ impl Authority {
         let issuer = Issuer::from_ca_cert_der(&borrowed(issuing.der()), key.clone())?;
         // A bad URL shows at start, not at the first certificate.
         urls.distribution_points(chain.key_id())?;
+        Shard::all().try_for_each(|shard| urls.of_shard(chain.key_id(), shard).map(drop))?;
         urls.authority_information(chain.key_id())?;
         Ok(Authority { issuer, key, urls, chain })
     }
@@ -77,10 +82,43 @@ impl Authority {
         now: OffsetDateTime,
         next_update: OffsetDateTime,
     ) -> Result<Vec<u8>, Failure> {
+        self.sign_crl(&[], revoked, number, now, next_update)
+    }
+
+    /// The same for one shard: `revoked` is every certificate that belongs to it, and none that does not.
+    ///
+    /// Its critical issuing distribution point has the URLs of the shard, so that no list of another one passes for it
+    /// (RFC 5280 §6.3.3 (b)).
+    pub fn shard_crl(
+        &self,
+        shard: Shard,
+        revoked: &[Revoked],
+        number: u64,
+        now: OffsetDateTime,
+        next_update: OffsetDateTime,
+    ) -> Result<Vec<u8>, Failure> {
+        let urls = self.urls.of_shard(self.key_id(), shard)?;
+        if urls.is_empty() {
+            return Err(Failure::Shard("there is no URL for it"));
+        }
+        if revoked.iter().any(|line| Shard::of(line.serial) != shard) {
+            return Err(Failure::Shard("a serial belongs to another one"));
+        }
+        self.sign_crl(&urls, revoked, number, now, next_update)
+    }
+
+    fn sign_crl(
+        &self,
+        urls: &[String],
+        revoked: &[Revoked],
+        number: u64,
+        now: OffsetDateTime,
+        next_update: OffsetDateTime,
+    ) -> Result<Vec<u8>, Failure> {
         if !self.issuing().is_valid_at(now) {
             return Err(Failure::Validity("the issuing certificate is not valid at this time"));
         }
-        let signed = sign_crl(&self.key, self.issuing(), revoked, number, now, next_update);
+        let signed = sign_crl(&self.key, self.issuing(), urls, revoked, number, now, next_update);
         signed.map_err(|why| self.key.explain(why))
     }
 }
@@ -103,6 +141,23 @@ impl fmt::Debug for Authority {
 impl Urls {
     pub(crate) fn distribution_points(&self, issuer: &str) -> Result<Vec<CrlDistributionPoint>, Failure> {
         Ok(vec![CrlDistributionPoint { uris: vec![fill(&self.crl, issuer)?] }])
+    }
+
+    /// Where a certificate is told of once it is taken back.
+    pub(crate) fn distribution_points_of(
+        &self,
+        issuer: &str,
+        serial: Serial,
+    ) -> Result<Vec<CrlDistributionPoint>, Failure> {
+        match self.of_shard(issuer, Shard::of(serial))?.into_iter().next() {
+            Some(url) => Ok(vec![CrlDistributionPoint { uris: vec![url] }]),
+            None => self.distribution_points(issuer),
+        }
+    }
+
+    fn of_shard(&self, issuer: &str, shard: Shard) -> Result<Vec<String>, Failure> {
+        let shard = shard.to_string();
+        self.shards.iter().map(|url| fill(&url.replace("{shard}", &shard), issuer)).collect()
     }
 
     /// AuthorityInfoAccess (RFC 5280 §4.2.2.1), which the library below has no words for.

@@ -30,6 +30,8 @@ pub(crate) const DNS: u8 = 0x82;
 pub(crate) const IP: u8 = 0x87;
 /// Tag of GeneralName's uniformResourceIdentifier, `[6] IMPLICIT` (RFC 5280 §4.2.1.6).
 pub(crate) const URI: u8 = 0x86;
+/// The whole value TRUE.
+pub(crate) const TRUE: [u8; 3] = [0x01, 0x01, 0xFF];
 /// A whole NULL value.
 pub(crate) const NULL: [u8; 2] = [0x05, 0x00];
 

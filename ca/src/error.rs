@@ -44,6 +44,9 @@ pub enum Refusal {
     /// The text is not a serial of this authority.
     #[error("a serial is 32 hexadecimal digits, the first between 0 and 7 and not all leading ones zero")]
     Serial,
+    /// The text is not the name of a shard.
+    #[error("a shard is two upper-case hexadecimal digits, 00 to 3F")]
+    Shard,
     /// The text is not one of the words of a closed list; the list is given.
     #[error("expected one of: {0}")]
     Word(String),
@@ -95,6 +98,9 @@ pub enum Failure {
     /// The signed certificate is not the one that was asked for; it must not leave the authority.
     #[error("the signed certificate differs from what was asked: {0}")]
     Differs(&'static str),
+    /// These lines, or these URLs, make no list of a shard.
+    #[error("the list of the shard cannot be signed: {0}")]
+    Shard(&'static str),
     /// The PKCS#12 archive cannot be made from these parts.
     #[error("the PKCS#12 archive cannot be made: {0}")]
     Pkcs12(&'static str),

@@ -135,7 +135,7 @@ impl Root {
         now: OffsetDateTime,
         next_update: OffsetDateTime,
     ) -> Result<Vec<u8>, Failure> {
-        let signed = sign_crl(&self.key, &self.certificate, &[], number, now, next_update);
+        let signed = sign_crl(&self.key, &self.certificate, &[], &[], number, now, next_update);
         signed.map_err(|why| self.key.explain(why))
     }
 }
@@ -251,7 +251,8 @@ mod tests {
     #[test]
     fn every_domain_that_can_be_founded_can_have_another_issuing_ca() {
         let longest = format!("{}.example", "d".repeat(45));
-        let urls = Urls { crl: "http://x/c".into(), issuer: "http://x/i".into(), ocsp: None };
+        let urls =
+            Urls { crl: "http://x/c".into(), shards: Vec::new(), issuer: "http://x/i".into(), ocsp: None };
         let root = Root::found(&organization(&longest), key(), NOW).expect("a root");
         let key = key().public_key().expect("sound");
         let mut names: Vec<_> = [1, 2, 9_999_999]

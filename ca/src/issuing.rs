@@ -67,7 +67,7 @@ impl Authority {
         serial: Serial,
         now: OffsetDateTime,
     ) -> Result<Issued, Failure> {
-        let mut params = self.leaf(profile, key)?;
+        let mut params = self.leaf(profile, key, serial)?;
         (params.not_before, params.not_after) = self.life(profile, validity, now)?;
         profile.demand_names(subject)?;
         params.distinguished_name = subject.distinguished_name()?;
@@ -85,8 +85,8 @@ impl Authority {
         Ok(Issued::of(&certificate, serial))
     }
 
-    /// Everything that follows from the profile and the kind of key.
-    fn leaf(&self, profile: Profile, key: &PublicKey) -> Result<CertificateParams, Failure> {
+    /// Everything that follows from the profile, the kind of key and the serial.
+    fn leaf(&self, profile: Profile, key: &PublicKey, serial: Serial) -> Result<CertificateParams, Failure> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::ExplicitNoCa;
         let usage = profile.key_usage(key);
@@ -96,7 +96,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         match profile.status() {
             Status::Published => {
-                params.crl_distribution_points = self.urls.distribution_points(self.key_id())?;
+                params.crl_distribution_points = self.urls.distribution_points_of(self.key_id(), serial)?;
                 params.custom_extensions.push(self.urls.authority_information(self.key_id())?);
             }
             Status::NeverRevoked => params.custom_extensions.push(extension(NO_REV_AVAIL)),

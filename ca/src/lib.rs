@@ -14,7 +14,8 @@
 //! gives an [`Issued`]; [`Certificate`] is how any certificate is read back, [`pkcs12()`] how one travels with its key,
 //! [`certs_only`] how it travels without. Where the key is elsewhere, the authority's [`Chain`] is what remains.
 //!
-//! **Taking back.** [`Authority::crl`] signs the list of [`Revoked`] serials, each with its [`Reason`].
+//! **Taking back.** [`Authority::crl`] signs the list of [`Revoked`] serials, each with its [`Reason`], and
+//! [`Authority::shard_crl`] the part of it that is a [`Shard`].
 //!
 //! **Answering.** An [`OcspRequest`] asks about certificates, each named by a [`CertId`]. A [`Responder`] with a key of
 //! its own signs the [`OcspStatus`] of each; a request that gets no answer gets an [`OcspRefusal`].
@@ -56,6 +57,7 @@ mod proof;
 mod public_key;
 mod revocation;
 mod serial;
+mod shard;
 mod weak_key;
 
 pub use authority::{Authority, Urls};
@@ -77,6 +79,7 @@ pub use profile::Profile;
 pub use public_key::PublicKey;
 pub use revocation::{Reason, Revoked, crl_from_pem, crl_to_pem};
 pub use serial::Serial;
+pub use shard::Shard;
 
 /// The example in the README is compiled and run.
 #[cfg(doctest)]

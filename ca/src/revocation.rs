@@ -103,12 +103,14 @@ pub struct Revoked {
     pub reason: Reason,
 }
 
-/// Signs a complete CRL, version 2, with number and authority key identifier (RFC 5280 §5.2).
+/// Signs a CRL, version 2, with number and authority key identifier (RFC 5280 §5.2): a complete one, or the one of a shard
+/// with the URLs of that shard.
 ///
 /// Written here and not by the library that writes certificates, which takes four times as long for a long list.
 pub(crate) fn sign_crl(
     key: &impl SigningKey,
     certificate: &Certificate,
+    urls: &[String],
     revoked: &[Revoked],
     number: u64,
     now: OffsetDateTime,
@@ -122,6 +124,7 @@ pub(crate) fn sign_crl(
             &der::value(der::SEQUENCE, &[&der::value(KEY_ID, &[&certificate.key_identifier()?])]),
         ),
         extension(CRL_NUMBER, &der::unsigned(&number.to_be_bytes())),
+        scope(urls),
     ];
     let extensions = der::value(der::EXPLICIT_0, &[&der::value(der::SEQUENCE, &[&extensions.concat()])]);
     let parts =
@@ -129,6 +132,22 @@ pub(crate) fn sign_crl(
     let list = der::value(der::SEQUENCE, &parts);
     let signature = key.sign(&list)?;
     Ok(der::value(der::SEQUENCE, &[&list, &algorithm, &der::value(der::BITS, &[&[0], &signature])]))
+}
+
+/// The critical extension that says which certificates a list is about: those that name one of these URLs (RFC 5280 §5.2.5).
+/// Without any it is about all of them, and there is no extension.
+fn scope(urls: &[String]) -> Vec<u8> {
+    if urls.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<_> = urls.iter().map(|url| der::value(der::URI, &[url.as_bytes()])).collect();
+    let point = der::value(der::EXPLICIT_0, &[&der::value(der::IMPLICIT_0, &[&names.concat()])]);
+    let parts = [
+        &der::value(der::OID, &[ISSUING_DISTRIBUTION_POINT])[..],
+        &der::TRUE,
+        &der::value(der::OCTETS, &[&der::value(der::SEQUENCE, &[&point])]),
+    ];
+    der::value(der::SEQUENCE, &parts)
 }
 
 /// `revokedCertificates`, which is absent when there are none (RFC 5280 §5.1.2.6).
@@ -209,6 +228,8 @@ const KEY_ID: u8 = 0x80;
 const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1D, 0x23];
 /// id-ce-cRLNumber, 2.5.29.20.
 const CRL_NUMBER: &[u8] = &[0x55, 0x1D, 0x14];
+/// id-ce-issuingDistributionPoint, 2.5.29.28.
+const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1D, 0x1C];
 /// id-ce-cRLReasons, 2.5.29.21.
 const REASON_CODE: &[u8] = &[0x55, 0x1D, 0x15];
 

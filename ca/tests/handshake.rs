@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chancery_ca::{Issued, KeyPair, Profile, Reason, Revoked};
+use chancery_ca::{Issued, KeyPair, Profile, Reason, Revoked, Shard};
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, Error, RootCertStore, ServerConfig, ServerConnection,
     SupportedProtocolVersion,
@@ -36,6 +36,26 @@ fn a_revoked_client_is_stopped_at_the_handshake() {
     let crl = workshop.authority.crl(&revoked, 1, NOW, NOW + Duration::from_secs(60)).expect("a CRL");
     assert_eq!(town.handshake(&good, &crl), Ok(good.issued.der.clone()));
     assert_eq!(town.handshake(&bad, &crl), Err(Error::InvalidCertificate(CertificateError::Revoked)));
+}
+
+#[test]
+fn the_list_of_its_shard_is_enough_for_a_client_and_another_shards_says_nothing() {
+    let workshop = Workshop::open();
+    let town = Town::new(&workshop, &TLS13);
+    let (good, bad) = (Holder::new(&workshop, Profile::Client), Holder::new(&workshop, Profile::Client));
+    let revoked = [Revoked { serial: bad.issued.serial, at: NOW, reason: Reason::CessationOfOperation }];
+    let shard = Shard::of(bad.issued.serial);
+    assert_eq!(
+        town.handshake(&bad, &workshop.shard(shard, &revoked)),
+        Err(Error::InvalidCertificate(CertificateError::Revoked))
+    );
+    let shard = Shard::of(good.issued.serial);
+    assert_eq!(town.handshake(&good, &workshop.shard(shard, &[])), Ok(good.issued.der.clone()));
+    let other = Shard::all().find(|other| *other != shard).expect("one of 63");
+    assert_eq!(
+        town.handshake(&good, &workshop.shard(other, &[])),
+        Err(Error::InvalidCertificate(CertificateError::UnknownRevocationStatus))
+    );
 }
 
 #[test]

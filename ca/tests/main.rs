@@ -14,5 +14,6 @@ mod openssl;
 mod pkcs11;
 mod pkilint;
 mod requests;
+mod shards;
 mod softhsm;
 mod workshop;

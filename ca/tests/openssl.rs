@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chancery_ca::{
-    Authority, Failure, Flavor, KeyKind, KeyPair, Name, Profile, Reason, Refusal, Revoked, Serial, Subject,
-    check_request, pkcs12,
+    Authority, Failure, Flavor, KeyKind, KeyPair, Name, Profile, Reason, Refusal, Revoked, Serial, Shard,
+    Subject, check_request, pkcs12,
 };
 
 use crate::workshop::{NOW, UUID, Workshop, alice, key, laptop, public, read_back, server, urls};
@@ -139,7 +139,6 @@ fn nothing_is_certified_for_encryption_that_only_signs() {
 fn each_profile_says_where_its_revocation_is_told() {
     let workshop = Workshop::open();
     let issuer = workshop.authority.key_id().to_owned();
-    let crl = format!("URI:http://pki.corp.example/crl/{issuer}.crl\n");
     let fetch = format!("CA Issuers - URI:http://pki.corp.example/ca/{issuer}.cer\n");
     let ocsp = "OCSP - URI:http://pki.corp.example/ocsp\n";
     // noRevAvail with NULL inside (RFC 9608 §2), by its bytes: not every openssl has a name for it.
@@ -147,6 +146,8 @@ fn each_profile_says_where_its_revocation_is_told() {
     for profile in Profile::ALL {
         let subject = Subject { dns: server().dns, device: laptop().device, ..alice() };
         let issued = workshop.issue("leaf", &public(&key()), &subject, profile);
+        let shard = Shard::of(issued.serial);
+        let crl = format!("URI:http://pki.corp.example/crl/{issuer}/{shard}.crl\n");
         let text = workshop.openssl("x509 -in leaf.pem -noout -text");
         let published = !matches!(profile, Profile::Session | Profile::OcspSigner);
         for place in [&crl, &fetch, ocsp] {

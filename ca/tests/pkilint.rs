@@ -7,11 +7,11 @@ use std::{
 };
 
 use chancery_ca::{
-    CertId, KeyKind, KeyPair, OcspStatus, Profile, Reason, Responder, Revoked, Serial, Subject,
+    CertId, KeyKind, KeyPair, OcspStatus, Profile, Reason, Responder, Revoked, Serial, Shard, Subject,
 };
 use time::Duration;
 
-use crate::workshop::{NOW, Workshop, alice, key, laptop, public, server};
+use crate::workshop::{NOW, Workshop, alice, key, laptop, public, serial_of, server};
 
 /// The folder of pkilint's commands.
 static PKILINT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -84,6 +84,16 @@ fn lists_are_without_error() {
     for (name, lines) in [("empty.crl", &[][..]), ("full.crl", &revoked)] {
         let der = workshop.authority.crl(lines, 7, NOW, NOW + Duration::DAY).expect("signed");
         workshop.write(name, der);
+        assert_eq!(
+            findings(&workshop, "lint_crl", &["--type", "CRL", "--profile", "PKIX"], name),
+            "",
+            "{name}"
+        );
+    }
+    let shard: Shard = "2A".parse().expect("a shard");
+    let of_shard = Reason::ALL.map(|reason| Revoked { serial: serial_of(shard), at: NOW, reason });
+    for (name, lines) in [("empty-2A.crl", &[][..]), ("2A.crl", &of_shard)] {
+        workshop.write(name, workshop.shard(shard, lines));
         assert_eq!(
             findings(&workshop, "lint_crl", &["--type", "CRL", "--profile", "PKIX"], name),
             "",

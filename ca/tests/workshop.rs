@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use chancery_ca::{
     Authority, AuthorityKey, Certificate, Csr, Issued, KeyKind, KeyPair, Organization, Profile, PublicKey,
-    Root, Serial, Subject, Urls,
+    Revoked, Root, Serial, Shard, Subject, Urls,
 };
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime, macros::datetime};
@@ -97,10 +97,25 @@ impl Workshop {
 
     /// Issues at `NOW` and lays out `NAME.pem`.
     pub(crate) fn issue(&self, name: &str, key: &PublicKey, subject: &Subject, profile: Profile) -> Issued {
-        let serial = Serial::random().expect("randomness");
+        self.issue_as(Serial::random().expect("randomness"), name, key, subject, profile)
+    }
+
+    pub(crate) fn issue_as(
+        &self,
+        serial: Serial,
+        name: &str,
+        key: &PublicKey,
+        subject: &Subject,
+        profile: Profile,
+    ) -> Issued {
         let issued = self.authority.issue(key, subject, profile, None, serial, NOW).expect("issued");
         self.write(&format!("{name}.pem"), &issued.pem);
         issued
+    }
+
+    /// The list of a shard, good for a day.
+    pub(crate) fn shard(&self, shard: Shard, revoked: &[Revoked]) -> Vec<u8> {
+        self.authority.shard_crl(shard, revoked, 7, NOW, NOW + Duration::DAY).expect("a list")
     }
 }
 
@@ -111,6 +126,7 @@ pub(crate) fn organization() -> Organization {
 pub(crate) fn urls() -> Urls {
     Urls {
         crl: "http://pki.corp.example/crl/{issuer}.crl".to_owned(),
+        shards: vec!["http://pki.corp.example/crl/{issuer}/{shard}.crl".to_owned()],
         issuer: "http://pki.corp.example/ca/{issuer}.cer".to_owned(),
         ocsp: Some("http://pki.corp.example/ocsp".to_owned()),
     }
@@ -137,6 +153,12 @@ pub(crate) fn server() -> Subject {
         ip: vec![[127, 0, 0, 1].into()],
         ..Subject::default()
     }
+}
+
+/// A new serial that belongs to a shard.
+pub(crate) fn serial_of(shard: Shard) -> Serial {
+    let mut drawn = std::iter::repeat_with(|| Serial::random().expect("randomness"));
+    drawn.find(|serial| Shard::of(*serial) == shard).expect("one in 64")
 }
 
 pub(crate) fn key() -> KeyPair {

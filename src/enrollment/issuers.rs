@@ -169,7 +169,12 @@ mod tests {
     /// The issuing CAs of one root that were made on these days.
     fn made_on(days: &[u32]) -> Issuers {
         let organization = ca::Organization { name: "Corp".into(), domain: "corp.example".into() };
-        let urls = ca::Urls { crl: "http://x/c".into(), issuer: "http://x/i".into(), ocsp: None };
+        let urls = ca::Urls {
+            crl: "http://x/c".into(),
+            shards: Vec::new(),
+            issuer: "http://x/i".into(),
+            ocsp: None,
+        };
         let key = || ca::KeyPair::generate(ca::KeyKind::P256).unwrap();
         let root = ca::Root::found(&organization, key(), START.to_offset()).unwrap();
         let make = |(number, day): (u32, &u32)| {

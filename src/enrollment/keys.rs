@@ -217,6 +217,7 @@ fn urls(http_base: &str) -> ca::Urls {
     let base = http_base.trim_end_matches('/');
     ca::Urls {
         crl: format!("{base}/crl/{{issuer}}.crl"),
+        shards: Vec::new(),
         issuer: format!("{base}/ca/{{issuer}}.cer"),
         ocsp: Some(format!("{base}/ocsp")),
     }

@@ -197,7 +197,7 @@ mod tests {
     thread_local! {
         static HOUSE: (Certificate, KeyPair, Certificate) = {
             let organization = Organization { name: "Corp".into(), domain: "corp.example".into() };
-            let urls = Urls { crl: "http://c/".into(), issuer: "http://i/".into(), ocsp: None };
+            let urls = Urls { crl: "http://c/".into(), shards: Vec::new(), issuer: "http://i/".into(), ocsp: None };
             let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("a time");
             let founded = Authority::found(&organization, &urls, KeyKind::P256, now).expect("founded");
             let root = Certificate::from_pem(&founded.root_cert_pem).expect("a certificate");

@@ -114,7 +114,8 @@ async fn where_the_root_is_elsewhere_there_is_one_request_until_it_is_answered()
     let root = ca::Root::open(&own.root_pem(), key).unwrap();
     let csr = ca::Csr::parse(&requests[0].1).unwrap();
     assert!(root.is_asked_by(&csr));
-    let urls = ca::Urls { crl: format!("{BASE}/c"), issuer: format!("{BASE}/i"), ocsp: None };
+    let urls =
+        ca::Urls { crl: format!("{BASE}/c"), shards: Vec::new(), issuer: format!("{BASE}/i"), ocsp: None };
     let answer = root.certify(csr.public_key(), 2, &urls, house.now.to_offset()).unwrap();
     let other = ca::KeyPair::generate(ca::KeyKind::P256).unwrap().public_key().unwrap();
     let other = root.certify(&other, 3, &urls, house.now.to_offset()).unwrap();

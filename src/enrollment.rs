@@ -31,6 +31,7 @@ mod rules;
 mod safe;
 mod said;
 mod self_service;
+mod shards;
 mod signer;
 mod status;
 #[cfg(test)]
@@ -87,6 +88,7 @@ pub(crate) struct Enrollment {
     authority: Arc<Authority>,
     revoked: Arc<status::Index>,
     lists: Arc<crl::Lists>,
+    shards: Arc<shards::Shards>,
     mint: Arc<token::Mint>,
     log: Arc<log::Log>,
     desk: Arc<ocsp::Desk>,
@@ -158,6 +160,7 @@ impl Enrollment {
         said::catch_up(&store).await?;
         let revoked = Arc::new(status::Index::load(&store, now.before(crl::LIFE)).await?);
         let lists = Arc::new(crl::Lists::open(store.clone(), authority.clone(), revoked.clone(), now).await?);
+        let shards = shards::Shards::new(store.clone(), authority.clone(), revoked.clone());
         let enrollment = Self {
             store,
             broker,
@@ -165,6 +168,7 @@ impl Enrollment {
             authority,
             revoked,
             lists,
+            shards: Arc::new(shards),
             mint: Arc::new(token::Mint::open(place.state)?),
             log: Arc::new(log::Log::open(place.state, chat.domain())?),
             chat,

@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -31,7 +31,10 @@ pub(super) fn routes() -> axum::Router<House> {
 }
 
 pub(super) fn public_routes() -> axum::Router<House> {
-    axum::Router::new().route("/crl/{file}", get(crl)).route("/ca/{file}", get(ca))
+    axum::Router::new()
+        .route("/crl/{file}", get(crl))
+        .route("/crl/{issuer}/{file}", get(shard))
+        .route("/ca/{file}", get(ca))
 }
 
 /// `POST /api/v1/enroll` with `Authorization: Bearer TOKEN` and a PKCS#10 request (PEM or DER) as the body.
@@ -88,12 +91,26 @@ async fn ready(State(house): State<House>) -> Result<&'static str, StatusCode> {
 
 async fn crl(State(house): State<House>, Path(file): Path<String>) -> Response {
     match file.strip_suffix(".crl").and_then(|issuer| house.enrollment.crl_of(issuer)) {
-        Some(crl) => {
-            let headers = [(CONTENT_TYPE, "application/pkix-crl"), (CACHE_CONTROL, "max-age=60")];
-            (headers, crl.to_vec()).into_response()
-        }
+        Some(crl) => list(crl.to_vec()),
         None => missing(),
     }
+}
+
+async fn shard(State(house): State<House>, Path((issuer, file)): Path<(String, String)>) -> Response {
+    let Some(shard) = file.strip_suffix(".crl") else { return missing() };
+    match house.enrollment.crl_of_shard(&issuer, shard, time::now()).await {
+        Ok(Some(crl)) => list(crl),
+        Ok(None) => missing(),
+        Err(why) => {
+            let told = Json(json!({ "error": why.to_string(), "code": "unavailable" }));
+            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "15")], told).into_response()
+        }
+    }
+}
+
+fn list(der: impl Into<Bytes>) -> Response {
+    let headers = [(CONTENT_TYPE, "application/pkix-crl"), (CACHE_CONTROL, "max-age=60")];
+    (headers, der.into()).into_response()
 }
 
 async fn ca(State(house): State<House>, Path(file): Path<String>) -> Response {

@@ -28,6 +28,18 @@ pub(super) struct Order {
     pub(super) issuer: Arc<Issuer>,
 }
 
+/// A list of what was taken back, as it is to be signed.
+pub(super) struct List {
+    /// Whose it is.
+    pub(super) issuer: Arc<Issuer>,
+    /// Which part of it; all of it without one.
+    pub(super) shard: Option<ca::Shard>,
+    pub(super) revoked: Vec<ca::Revoked>,
+    pub(super) number: u64,
+    pub(super) now: Timestamp,
+    pub(super) next_update: Timestamp,
+}
+
 /// The authority of this house.
 pub(super) struct Authority {
     issuers: ArcSwap<Issuers>,
@@ -142,11 +154,15 @@ impl Authority {
     /// Forgets a former one.
     pub(super) fn retire(&self, issuer: &Issuer) -> Result<(), Failure> {
         self.issuers.store(Arc::new(self.issuers.load().without(issuer.number)));
-        safe::remove(&self.folder.join(issuers::file(issuer.number, LIST)))?;
         match &self.hand {
             Hand::Keys(keys) => keys.retire(issuer),
             // The signer keeps its key until the CA's own end, whatever is said to it.
-            Hand::Signer(_) => safe::remove(&self.folder.join(issuers::file(issuer.number, "pem"))),
+            Hand::Signer(_) => {
+                for shard in ca::Shard::all().map(Some).chain([None]) {
+                    safe::remove(&self.list_file(issuer, shard))?;
+                }
+                safe::remove(&self.folder.join(issuers::file(issuer.number, "pem")))
+            }
         }
     }
 
@@ -200,31 +216,35 @@ impl Authority {
         }
     }
 
-    /// Signs an issuing CA's list of what was taken back.
-    pub(super) async fn sign_crl(
-        &self,
-        issuer: &Issuer,
-        revoked: Vec<ca::Revoked>,
-        number: u64,
-        now: Timestamp,
-        next_update: Timestamp,
-    ) -> Result<Vec<u8>, Failure> {
+    /// Signs an issuing CA's list of what was taken back, or a shard of it.
+    pub(super) async fn sign_crl(&self, list: List) -> Result<Vec<u8>, Failure> {
         match &self.hand {
-            Hand::Keys(keys) => keys.sign_crl(issuer, revoked, number, now, next_update).await,
+            Hand::Keys(keys) => keys.sign_crl(list).await,
             Hand::Signer(client) => {
-                let der = client.crl(issuer, revoked, number, now, next_update).await?;
-                safe::put(&self.folder.join(issuers::file(issuer.number, LIST)), &der)?;
+                let path = self.list_file(&list.issuer, list.shard);
+                let der = client.crl(list).await?;
+                safe::put(&path, &der)?;
                 Ok(der)
             }
         }
     }
 
     /// The list that was signed last, for a start at which the signer is away.
-    pub(super) fn last_crl(&self, issuer: &Issuer) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn last_crl(
+        &self,
+        issuer: &Issuer,
+        shard: Option<ca::Shard>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
         match &self.hand {
             Hand::Keys(_) => Ok(None),
-            Hand::Signer(_) => safe::get(&self.folder.join(issuers::file(issuer.number, LIST))),
+            Hand::Signer(_) => safe::get(&self.list_file(issuer, shard)),
         }
+    }
+
+    /// Where it is kept.
+    fn list_file(&self, issuer: &Issuer, shard: Option<ca::Shard>) -> PathBuf {
+        let kind = shard.map_or_else(|| LIST.to_owned(), |shard| format!("{shard}.{LIST}"));
+        self.folder.join(issuers::file(issuer.number, &kind))
     }
 
     /// A new, empty list of the root; `None` when there is none, because the root's key was taken away, as it should be.

@@ -1,7 +1,8 @@
 //! The lists of what was taken back: one of each issuing CA, signed anew with each revocation and every six hours, and the
 //! root's, which is empty and signed twice a year.
 //!
-//! The house itself does not depend on them, it asks its ledger; they are for everybody else.
+//! The house itself does not depend on them, it asks its ledger; they are for everybody else. Certificates name a part of
+//! such a list (`shards`); the whole is for those of former times, and for whoever wants to know of all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +14,10 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::Failure;
-use super::authority::{Authority, aside};
+use super::authority::{Authority, List, aside};
 use super::issuers::{Issuer, Issuers};
 use super::status::Index;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use crate::time::Timestamp;
 
 /// What the console and the command line show of the current list.
@@ -132,8 +133,7 @@ impl Lists {
         let _one = self.publishing.lock().await;
         let (signed, fresh) =
             (self.current.load().first.info.this_update, self.current.load().covers >= self.changes());
-        // A list from the future is what a clock leaves behind that was wrong and has been set right.
-        if fresh && signed <= now && now.since(signed) < EVERY {
+        if fresh && is_fresh(signed, now) {
             return Ok(());
         }
         self.renew_root_if_due(now).await;
@@ -217,12 +217,8 @@ async fn publish(
     covers: u64,
     now: Timestamp,
 ) -> Result<Signed, Failure> {
-    let take = move |tx: &mut crate::store::Tx| -> Result<_, StoreError> {
-        let number = tx.mark(NUMBER)?.unwrap_or(0) + 1;
-        tx.set_mark(NUMBER, number).map(|()| number)
-    };
-    let number = u64::try_from(store.write(take).await?).unwrap_or(1);
-    let sign = async |issuer: &Issuer| sign(authority, issuer, revoked, number, now).await;
+    let number = next_number(store).await?;
+    let sign = async |issuer: &Arc<Issuer>| sign(authority, issuer, revoked, number, now).await;
     let first = sign(issuers.current()).await?;
     let (mut former, mut covers) = (Vec::new(), covers);
     for issuer in issuers.former() {
@@ -240,7 +236,7 @@ async fn publish(
 
 async fn sign(
     authority: &Authority,
-    issuer: &Issuer,
+    issuer: &Arc<Issuer>,
     revoked: &Arc<Index>,
     number: u64,
     now: Timestamp,
@@ -248,15 +244,32 @@ async fn sign(
     // A serial stays on at least one list that is signed after the certificate's end (RFC 5280 §3.3).
     let (revoked, signer, since) = (revoked.clone(), issuer.number, now.before(LIFE));
     let lines = aside(move || revoked.list(signer, since)).await??;
-    let info = CrlInfo { number, this_update: now, next_update: now.after(LIFE), count: lines.len() };
-    let der = authority.sign_crl(issuer, lines, number, now, info.next_update).await?;
+    let next_update = now.after(LIFE);
+    let info = CrlInfo { number, this_update: now, next_update, count: lines.len() };
+    let list = List { issuer: issuer.clone(), shard: None, revoked: lines, number, now, next_update };
+    let der = authority.sign_crl(list).await?;
     Ok(Published { issuer: issuer.key_id().to_owned(), der: Arc::new(der), info })
+}
+
+/// The number of the next list, whole or of a shard: no two have the same.
+pub(super) async fn next_number(store: &Store) -> Result<u64, StoreError> {
+    let take = |tx: &mut Tx| -> Result<_, StoreError> {
+        let number = tx.mark(NUMBER)?.unwrap_or(0) + 1;
+        tx.set_mark(NUMBER, number).map(|()| number)
+    };
+    Ok(u64::try_from(store.write(take).await?).unwrap_or(1))
+}
+
+/// Whether a list need not be signed again, as far as time goes. One from the future is what a clock leaves behind that was
+/// wrong and has been set right.
+pub(super) fn is_fresh(this_update: Timestamp, now: Timestamp) -> bool {
+    this_update <= now && now.since(this_update) < EVERY
 }
 
 /// The lists that were signed last, where they are kept.
 fn last(authority: &Authority, issuers: &Issuers) -> Result<Option<Signed>, Failure> {
     let kept = |issuer: &Issuer| -> Result<Option<Published>, Failure> {
-        let der = authority.last_crl(issuer)?;
+        let der = authority.last_crl(issuer, None)?;
         let found = der.and_then(|der| info(&der).map(|info| (Arc::new(der), info)));
         Ok(found.map(|(der, info)| Published { issuer: issuer.key_id().to_owned(), der, info }))
     };

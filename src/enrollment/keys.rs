@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chancery_ca as ca;
 
-use super::authority::{Order, aside};
+use super::authority::{List, Order, aside};
 use super::issuers::{self, Issuer, Issuers};
 use super::{Config, Failure, Place, safe};
 use crate::time::Timestamp;
@@ -79,17 +79,17 @@ impl Keys {
         signed.map_err(|why| self.bench.chest.explain(why))
     }
 
-    /// Signs an issuing CA's list of what was taken back.
-    pub(super) async fn sign_crl(
-        &self,
-        issuer: &Issuer,
-        revoked: Vec<ca::Revoked>,
-        number: u64,
-        now: Timestamp,
-        next_update: Timestamp,
-    ) -> Result<Vec<u8>, Failure> {
-        let ca = self.of(issuer)?;
-        let sign = move || ca.crl(&revoked, number, now.to_offset(), next_update.to_offset());
+    /// Signs an issuing CA's list of what was taken back, or a shard of it.
+    pub(super) async fn sign_crl(&self, list: List) -> Result<Vec<u8>, Failure> {
+        let ca = self.of(&list.issuer)?;
+        let sign = move || {
+            let List { shard, revoked, number, .. } = list;
+            let (now, next) = (list.now.to_offset(), list.next_update.to_offset());
+            match shard {
+                Some(shard) => ca.shard_crl(shard, &revoked, number, now, next),
+                None => ca.crl(&revoked, number, now, next),
+            }
+        };
         aside(sign).await?.map_err(|why| self.bench.chest.explain(why))
     }
 
@@ -217,7 +217,7 @@ fn urls(http_base: &str) -> ca::Urls {
     let base = http_base.trim_end_matches('/');
     ca::Urls {
         crl: format!("{base}/crl/{{issuer}}.crl"),
-        shards: Vec::new(),
+        shards: vec![format!("{base}/crl/{{issuer}}/{{shard}}.crl")],
         issuer: format!("{base}/ca/{{issuer}}.cer"),
         ocsp: Some(format!("{base}/ocsp")),
     }

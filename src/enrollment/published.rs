@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chancery_ca as ca;
 
-use super::{CrlInfo, Enrollment};
+use super::{CrlInfo, Enrollment, Failure};
 use crate::time::Timestamp;
 
 impl Enrollment {
@@ -42,6 +43,20 @@ impl Enrollment {
         match self.authority.current().root().key_id.as_deref() == Some(issuer) {
             true => self.lists.root_der(),
             false => self.lists.of(issuer),
+        }
+    }
+
+    /// The list at `/crl/{issuer}/{shard}.crl`, of an issuing CA; `None` when there is no such shard.
+    pub(crate) async fn crl_of_shard(
+        &self,
+        issuer: &str,
+        shard: &str,
+        now: Timestamp,
+    ) -> Result<Option<Bytes>, Failure> {
+        let issuers = self.authority.issuers();
+        match (issuers.by_key_id(issuer), shard.parse()) {
+            (Some(issuer), Ok(shard)) => self.shards.of(issuer, shard, now).await.map(Some),
+            _ => Ok(None),
         }
     }
 

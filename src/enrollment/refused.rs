@@ -114,6 +114,8 @@ pub(crate) enum Failure {
         "the list that was brought in is not newer than the one that the house shows: nothing was changed"
     )]
     OldList,
+    #[error("no list can be signed for now, and the last one has ended: try again in a while")]
+    NoList,
     #[error(
         "the signer holds the keys: found its authority with `chancery signer init`, then this house without a root"
     )]

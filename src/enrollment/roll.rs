@@ -154,6 +154,7 @@ impl Enrollment {
             return Ok(());
         }
         self.authority.retire(former)?;
+        self.shards.forget(number);
         let deed = Deed::new(&Principal::System, "ca.retire", former.issuer_name())
             .with(json!({ "key_id": former.key_id() }));
         self.store.write(move |tx| tx.remember(deed, now)).await?;

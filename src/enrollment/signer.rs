@@ -25,14 +25,14 @@ pub(crate) use config::Config;
 pub(crate) use service::accounts;
 pub(super) use wire::Hello;
 
-use super::authority::Order;
+use super::authority::{List, Order};
 use super::issuers::{Issuer, Issuers};
 use super::keys::{self, Founded, Founding, Keys, Rolled};
 use super::{Failure, Place, crl};
 use crate::time::{self, Timestamp};
 use book::{Book, Line};
 use judge::Judge;
-use wire::{Answer, Crl, Der, Issue, Request};
+use wire::{Answer, Crl, Der, Issue, Request, Shard};
 
 /// The one that signs, on its side of the socket.
 pub(crate) struct Signer {
@@ -243,9 +243,11 @@ impl Signer {
     async fn list(&self, asked: Crl, now: Timestamp) -> Result<Answer, No> {
         self.judge().may_list(&asked, now)?;
         let revoked = asked.revoked.into_iter().map(Into::into).collect();
-        let issuer = self.issuer(&asked.issuer)?;
-        let der = self.keys.sign_crl(&issuer, revoked, asked.number, asked.now, asked.next_update).await?;
-        tracing::info!(number = asked.number, "a CRL was signed");
+        let (issuer, shard) = (self.issuer(&asked.issuer)?, asked.shard.map(|Shard(shard)| shard));
+        let Crl { number, now, next_update, .. } = asked;
+        let list = List { issuer, shard, revoked, number, now, next_update };
+        let der = self.keys.sign_crl(list).await?;
+        tracing::info!(number, "a CRL was signed");
         Ok(Answer::List(Der(der)))
     }
 
@@ -276,11 +278,12 @@ impl From<Refusal> for No {
 impl From<Failure> for No {
     fn from(failure: Failure) -> Self {
         match failure {
-            // The names, the key or the length do not fit the profile: whoever asked is at fault.
+            // The names, the key or the length do not fit the profile, or a line its list: whoever asked is at fault.
             Failure::Signing(
                 why @ (ca::Failure::Name { .. }
                 | ca::Failure::Incomplete { .. }
                 | ca::Failure::Key(_)
+                | ca::Failure::Shard(_)
                 | ca::Failure::Validity(_)),
             ) => No::Refused(Refusal::Request(why.to_string())),
             failure if failure.is_refusal() => No::Refused(Refusal::Roll { why: failure.to_string() }),

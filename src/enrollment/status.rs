@@ -5,7 +5,7 @@
 //! line that was read once need not be read again.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use chancery_ca as ca;
 use uuid::Uuid;
@@ -121,11 +121,14 @@ pub(super) fn judge(
 
 /// The ledger's answers in memory: the serials that were revoked and have not expired, and what was read of others.
 pub(super) struct Index {
-    /// It only grows while the house runs: some 64 bytes for each.
-    revoked: RwLock<HashMap<String, Gone>>,
+    /// One for each shard. They only grow while the house runs: some 64 bytes for each.
+    revoked: [RwLock<Taken>; ca::Shard::COUNT],
     /// Whose the certificates are, `None` being the house, and how long they last.
     seen: RwLock<HashMap<String, (Option<AccountId>, Timestamp)>>,
 }
+
+/// What was taken back of one shard, by the number of the issuing CA.
+type Taken = HashMap<u32, HashMap<String, Gone>>;
 
 /// When a certificate was taken back, and why.
 #[derive(Clone, Copy)]
@@ -149,7 +152,9 @@ impl Index {
             let RevokedLine { serial, issuer, at, reason, not_after } = line;
             (serial, Gone { issuer, at, reason: reason.parse().unwrap_or_default(), not_after })
         };
-        Ok(Self { revoked: RwLock::new(revoked.into_iter().map(gone).collect()), seen: RwLock::default() })
+        let index = Self { revoked: std::array::from_fn(|_| RwLock::default()), seen: RwLock::default() };
+        index.add(revoked.into_iter().map(gone));
+        Ok(index)
     }
 
     pub(super) fn contains(&self, serial: &str) -> bool {
@@ -157,21 +162,49 @@ impl Index {
     }
 
     pub(super) fn gone(&self, serial: &str) -> Option<Gone> {
-        self.revoked.read().unwrap_or_else(PoisonError::into_inner).get(serial).copied()
+        let taken = read(self.shelf(serial));
+        taken.values().find_map(|of_issuer| of_issuer.get(serial)).copied()
     }
 
     pub(super) fn add(&self, lines: impl IntoIterator<Item = (String, Gone)>) {
-        self.revoked.write().unwrap_or_else(PoisonError::into_inner).extend(lines);
+        for (serial, gone) in lines {
+            let mut taken = self.shelf(&serial).write().unwrap_or_else(PoisonError::into_inner);
+            taken.entry(gone.issuer).or_default().insert(serial, gone);
+        }
     }
 
-    /// Everything of an issuing CA that was revoked and still valid at a time, in the order of the serials, so that two lists differ only in
-    /// what changed.
+    /// Everything of an issuing CA that was revoked and still valid at a time, in the order of the serials, so that two
+    /// lists differ only in what changed.
     pub(super) fn list(&self, issuer: u32, since: Timestamp) -> Result<Vec<ca::Revoked>, Failure> {
-        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        let belongs = revoked.iter().filter(|(_, gone)| gone.issuer == issuer && gone.not_after > since);
-        let mut lines = belongs.map(line).collect::<Result<Vec<_>, _>>()?;
-        lines.sort_unstable_by_key(|line| *line.serial.as_bytes());
+        let mut lines = Vec::new();
+        for shelf in &self.revoked {
+            lines.extend(belonging(&read(shelf), issuer, since)?);
+        }
+        lines.sort_unstable_by_key(|line| line.serial);
         Ok(lines)
+    }
+
+    /// The same of one shard, and how many revocations of it are known.
+    pub(super) fn shard(
+        &self,
+        issuer: u32,
+        shard: ca::Shard,
+        since: Timestamp,
+    ) -> Result<(usize, Vec<ca::Revoked>), Failure> {
+        let taken = read(&self.revoked[shard.index()]);
+        let mut lines = belonging(&taken, issuer, since)?;
+        lines.sort_unstable_by_key(|line| line.serial);
+        Ok((taken.get(&issuer).map_or(0, HashMap::len), lines))
+    }
+
+    /// How many revocations of a shard are known. It grows with each, whatever ends meanwhile.
+    pub(super) fn count(&self, issuer: u32, shard: ca::Shard) -> usize {
+        read(&self.revoked[shard.index()]).get(&issuer).map_or(0, HashMap::len)
+    }
+
+    fn shelf(&self, serial: &str) -> &RwLock<Taken> {
+        // What cannot be read is on the first shelf, of which no list is signed then.
+        &self.revoked[serial.parse().map_or(0, |serial| ca::Shard::of(serial).index())]
     }
 
     /// Whether the ledger had a line of this serial, and it has not expired.
@@ -194,6 +227,15 @@ impl Index {
         }
         seen.insert(serial.to_owned(), (account, until));
     }
+}
+
+fn read(shelf: &RwLock<Taken>) -> RwLockReadGuard<'_, Taken> {
+    shelf.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn belonging(taken: &Taken, issuer: u32, since: Timestamp) -> Result<Vec<ca::Revoked>, Failure> {
+    let taken = taken.get(&issuer).into_iter().flatten();
+    taken.filter(|(_, gone)| gone.not_after > since).map(line).collect()
 }
 
 fn line((serial, gone): (&String, &Gone)) -> Result<ca::Revoked, Failure> {

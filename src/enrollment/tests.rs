@@ -11,6 +11,7 @@ mod own;
 mod reminder;
 mod revoke;
 mod roll;
+mod shards;
 mod token;
 
 use std::path::PathBuf;

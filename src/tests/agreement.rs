@@ -1,9 +1,10 @@
-//! What the ledger says of a certificate, the list and the OCSP answers say too, to anybody who asks: of every serial.
+//! What the ledger says of a certificate, the lists and the OCSP answers say too, to anybody who asks: of every serial.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::shards;
 use crate::town::tools::tell;
 use crate::town::{Person, Town, text};
 
@@ -32,8 +33,16 @@ fn is_good(town: &Town, alice: &Person, certificate: &str) -> (bool, bool) {
     (listed.code == 0, good)
 }
 
+/// Whether the list of its shard holds a serial.
+fn is_on_shard(town: &Town, serial: &str) -> bool {
+    let issuer = town.ask("ca show")["key_id"].as_str().expect("an identifier").to_owned();
+    let list = shards::list(town, &format!("/crl/{issuer}/{}.crl", shards::shard(serial)));
+    let lines = tell("openssl", &["crl", "-in", text(&list), "-noout", "-text"]).well();
+    lines.contains(&format!("Serial Number: {serial}\n"))
+}
+
 #[test]
-fn list_and_answers_agree_with_the_ledger_on_every_serial() {
+fn lists_and_answers_agree_with_the_ledger_on_every_serial() {
     let town = Town::start();
     let [alice, bob] = town.people(["alice", "bob"]);
     let profiles = [
@@ -80,6 +89,7 @@ fn list_and_answers_agree_with_the_ledger_on_every_serial() {
         assert!(stands || shown["state"] == "revoked", "{shown}");
         let certificate = shown["certificate"].as_str().expect("PEM");
         assert_eq!(is_good(&town, &alice, certificate), (stands, stands), "{shown}");
+        assert_eq!(is_on_shard(&town, serial), !stands, "{shown}");
         revoked += usize::from(!stands);
     }
     assert!(ledger.iter().any(|line| line["serial"] == *bob.serial), "{ledger:?}");

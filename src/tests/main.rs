@@ -35,6 +35,7 @@ mod pkcs11;
 mod reload;
 mod roll;
 mod self_service;
+mod shards;
 mod signer;
 mod smime;
 mod tidy;

@@ -62,7 +62,7 @@ impl Drop for Signer {
 }
 
 impl Pair {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::found(Town::plan())
     }
 
@@ -127,7 +127,7 @@ struct Stranger(UnixStream);
 impl Stranger {
     fn at(town: &Town) -> Self {
         let mut stranger = Self(UnixStream::connect(socket(town)).expect("the signer listens"));
-        let hello = stranger.ask(&json!({ "hello": { "version": 2 } }));
+        let hello = stranger.ask(&json!({ "hello": { "version": 3 } }));
         assert!(hello["hello"]["issuing"].is_string(), "{hello}");
         stranger
     }

@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::wire::{self, Answer, Crl, Der, Hello, Issue, Request};
-use super::{Order, Trouble};
+use super::wire::{self, Answer, Crl, Der, Hello, Issue, Request, Shard};
+use super::{List, Order, Trouble};
 use crate::enrollment::Failure;
 use crate::enrollment::issuers::Issuer;
 use crate::time::Timestamp;
@@ -95,17 +95,11 @@ impl Client {
     }
 
     /// Has a list signed.
-    pub(in crate::enrollment) async fn crl(
-        &self,
-        issuer: &Issuer,
-        revoked: Vec<ca::Revoked>,
-        number: u64,
-        now: Timestamp,
-        next_update: Timestamp,
-    ) -> Result<Vec<u8>, Failure> {
+    pub(in crate::enrollment) async fn crl(&self, list: List) -> Result<Vec<u8>, Failure> {
+        let List { issuer, shard, revoked, number, now, next_update } = list;
+        let (issuer, shard) = (issuer.key_id().to_owned(), shard.map(Shard));
         let revoked = revoked.into_iter().map(Into::into).collect();
-        let issuer = issuer.key_id().to_owned();
-        let asked = Request::Crl(Crl { issuer, revoked, number, now, next_update });
+        let asked = Request::Crl(Crl { issuer, shard, revoked, number, now, next_update });
         match self.ask(&asked).await? {
             Answer::List(Der(der)) => Ok(der),
             _ => Err(self.unasked()),

@@ -181,6 +181,7 @@ mod tests {
     fn a_list_is_good_for_a_day_and_not_longer() {
         let list = |next_update| Crl {
             issuer: String::new(),
+            shard: None,
             revoked: Vec::new(),
             number: 1,
             now: NOON,

@@ -10,7 +10,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::*;
-use crate::enrollment::{self, authority::Authority};
+use crate::enrollment::{self, authority::Authority, shards::Shards, status::Index};
+use crate::store::Store;
 
 const BASE: &str = "http://pki.corp.example";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -192,8 +193,23 @@ async fn the_signer_applies_its_own_rules() {
     authority.sign(order(&authority), serial(), now).await.unwrap();
     let often = refusal(authority.sign(order(&authority), serial(), now).await);
     assert_eq!(often, Refusal::Often { most: 2, seconds: 86_400 });
-    let list = authority.sign_crl(&authority.current(), Vec::new(), 1, now, now.after(30 * DAY)).await;
-    assert!(matches!(refusal(list), Refusal::List { .. }));
+    let list = |revoked, days| {
+        let (issuer, shard) = (authority.current(), Some("2A".parse().unwrap()));
+        authority.sign_crl(List {
+            issuer,
+            shard,
+            revoked,
+            number: 1,
+            now,
+            next_update: now.after(DAY * days),
+        })
+    };
+    assert!(matches!(refusal(list(Vec::new(), 30).await), Refusal::List { .. }));
+    // It puts no serial on the list of a shard that it does not belong to.
+    let stray = "4A0B000000000000000000000000002B".parse().unwrap();
+    let stray = ca::Revoked { serial: stray, at: now.to_offset(), reason: ca::Reason::Superseded };
+    assert!(matches!(refusal(list(vec![stray], 1).await), Refusal::Request(_)));
+    list(Vec::new(), 1).await.unwrap();
 }
 
 #[tokio::test]
@@ -203,10 +219,42 @@ async fn a_list_longer_than_a_request_comes_back_whole_and_is_kept() {
     let now = time::now();
     let one = |_| ca::Revoked { serial: serial(), at: now.to_offset(), reason: ca::Reason::Superseded };
     let revoked: Vec<_> = (0..5000).map(one).collect();
-    let der = authority.sign_crl(&authority.current(), revoked, 7, now, now.after(DAY)).await.unwrap();
+    let (issuer, next_update) = (authority.current(), now.after(DAY));
+    let list = List { issuer, shard: None, revoked, number: 7, now, next_update };
+    let der = authority.sign_crl(list).await.unwrap();
     let info = crl::info(&der).unwrap();
     assert_eq!((info.number, info.count), (7, 5000));
     assert_eq!(std::fs::read(house.path().join("authority/issuing.crl")).unwrap(), der);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_signer_is_away_the_last_list_of_a_shard_is_shown_until_it_ends() {
+    let mut office = Office::busy();
+    let (house, authority) = office.employed().await;
+    let store = Store::open(&house.path().join("chancery.db"), 2).unwrap();
+    let (now, issuer) = (time::now(), authority.current());
+    let index = Arc::new(Index::load(&store, now).await.unwrap());
+    let shards = Arc::new(Shards::new(store.clone(), Arc::new(authority), index.clone()));
+    let [known, other] = ["2A", "2B"].map(|name| name.parse().unwrap());
+    let first = shards.of(&issuer, known, now).await.unwrap();
+
+    office.stop().await;
+    let hours = |hours: u64| now.after(Duration::from_secs(hours * 3600));
+    assert!(matches!(shards.of(&issuer, other, now).await, Err(Failure::NoList)));
+    assert_eq!(shards.of(&issuer, known, hours(23)).await.unwrap(), first);
+    assert!(matches!(shards.of(&issuer, known, hours(25)).await, Err(Failure::NoList)));
+    // Also by a house that was started meanwhile.
+    let authority = Arc::new(office.employ(&house, false).await.unwrap());
+    let again = Arc::new(Shards::new(store, authority, index));
+    assert_eq!(again.of(&issuer, known, now).await.unwrap(), first);
+
+    // It is tried again after a moment, and not with every question.
+    office.start();
+    assert!(matches!(
+        shards.of(&issuer, other, now.after(Duration::from_secs(14))).await,
+        Err(Failure::NoList)
+    ));
+    assert!(shards.of(&issuer, other, now.after(Duration::from_secs(15))).await.is_ok());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::enrollment::Failure;
 use crate::time::Timestamp;
 
 /// What both sides must speak.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The longest request, but for lists.
 pub(super) const REQUEST: usize = 64 * 1024;
 /// The longest frame of all: a list of 16 MiB, which base64 makes a third longer.
@@ -68,11 +68,17 @@ pub(super) struct Issue {
 pub(super) struct Crl {
     /// Key identifier of the issuing CA whose list it is.
     pub(super) issuer: String,
+    /// Which part of it; all of it without one.
+    pub(super) shard: Option<Shard>,
     pub(super) revoked: Vec<Revoked>,
     pub(super) number: u64,
     pub(super) now: Timestamp,
     pub(super) next_update: Timestamp,
 }
+
+/// Part of a list, by its name.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Shard(#[serde(with = "word")] pub(super) ca::Shard);
 
 /// One line of it.
 #[derive(Debug, Serialize, Deserialize)]

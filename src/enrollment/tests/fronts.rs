@@ -123,7 +123,7 @@ fn in_other_words(why: &str, house: &House) -> String {
     foreign.map_or(why.to_owned(), |name| Refused::ForeignName { name: name.into(), account }.to_string())
 }
 
-/// The part that is signed, without serialNumber and validity (RFC 5280 §4.1.2).
+/// The part that is signed, without serialNumber, the shard that follows from it, and validity (RFC 5280 §4.1.2).
 fn issued(der: &[u8]) -> Outcome {
     let (_, certificate) = X509Certificate::from_der(der).unwrap();
     let all = certificate.tbs_certificate.as_ref();
@@ -134,7 +134,11 @@ fn issued(der: &[u8]) -> Outcome {
     let serial = within(certificate.raw_serial());
     let (issuer, subject) = (within(certificate.issuer().as_raw()), within(certificate.subject().as_raw()));
     assert_eq!(serial.len(), 16);
-    Outcome::Issued([&all[..serial.start], &all[serial.end..issuer.end], &all[subject.start..]].concat())
+    let shard = format!("/{:02X}.crl", all[serial.end - 1] % 64);
+    let named = all.windows(shard.len()).position(|part| part == shard.as_bytes()).expect("its list");
+    let kept =
+        [0..serial.start, serial.end..issuer.end, subject.start..named, named + shard.len()..all.len()];
+    Outcome::Issued(kept.map(|part| &all[part]).concat())
 }
 
 fn holds(all: &[u8], part: &[u8]) -> bool {

@@ -4,6 +4,7 @@
 //! The keys lie under `STATE/authority`, sealed with a passphrase, and are opened once; the issuing CA's may be in a
 //! PKCS#11 token instead. `STATE` is the house's own, or that of the signer, whose process has no network.
 
+mod addresses;
 mod ceremony;
 mod chest;
 mod founding;
@@ -52,7 +53,10 @@ impl Keys {
     pub(super) fn open(cfg: &Config, place: Place<'_>, issuers: &Issuers) -> Result<Self, Failure> {
         let folder = folder(place.state);
         let chest = Chest::at(&folder, cfg, place.credentials)?;
-        let bench = Bench { chest, folder, urls: urls(place.http_base), kind: cfg.curve.into() };
+        let shards =
+            addresses::noted(&folder, base(place.http_base))?.iter().map(|base| shards(base)).collect();
+        let urls = ca::Urls { shards, ..urls(place.http_base) };
+        let bench = Bench { chest, folder, urls, kind: cfg.curve.into() };
         let mut signing = HashMap::new();
         for issuer in issuers.all() {
             let key = bench.chest.open(&issuers::name(ISSUING, issuer.number))?;
@@ -214,13 +218,21 @@ pub(super) fn folder(state: &Path) -> PathBuf {
 }
 
 fn urls(http_base: &str) -> ca::Urls {
-    let base = http_base.trim_end_matches('/');
+    let base = base(http_base);
     ca::Urls {
         crl: format!("{base}/crl/{{issuer}}.crl"),
-        shards: vec![format!("{base}/crl/{{issuer}}/{{shard}}.crl")],
+        shards: vec![shards(base)],
         issuer: format!("{base}/ca/{{issuer}}.cer"),
         ocsp: Some(format!("{base}/ocsp")),
     }
+}
+
+fn shards(base: &str) -> String {
+    format!("{base}/crl/{{issuer}}/{{shard}}.crl")
+}
+
+fn base(http_base: &str) -> &str {
+    http_base.trim_end_matches('/')
 }
 
 /// Where the issuing CA's key lies, if it lies in a file.

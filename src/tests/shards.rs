@@ -176,6 +176,19 @@ fn what_is_no_shard_is_not_found_and_nothing_breaks() {
 }
 
 #[test]
+fn a_house_that_gets_another_address_goes_on_judging_the_certificates_of_before() {
+    let mut town = Town::start();
+    let (alice, bob) = (town.person("alice"), town.person("bob"));
+    let own = [&alice, &bob].map(|person| path(&person.file("cert.pem")));
+    let door = town.door("http");
+    town.restart();
+    assert_ne!(town.door("http"), door, "the system gives another port");
+    town.ask(&format!("cert revoke {}", bob.serial));
+    verify(&town, &alice, &list(&town, &own[0])).well();
+    assert_revoked(&verify(&town, &bob, &list(&town, &own[1])));
+}
+
+#[test]
 fn while_the_signer_is_away_the_last_list_of_a_shard_is_shown_and_then_it_follows() {
     let Pair { mut town, signer } = Pair::start();
     let [alice, bob] = town.people(["alice", "bob"]);

@@ -122,3 +122,19 @@ async fn there_are_no_shards_but_those_of_issuing_cas_by_their_names() {
         assert_eq!(own.crl_of_shard(issuer, shard, house.now).await.unwrap(), None, "{issuer} {shard}");
     }
 }
+
+#[tokio::test]
+async fn a_house_that_moved_goes_on_answering_for_certificates_that_name_its_former_address() {
+    let house = House::new().await;
+    let enrolled = house.enrolled("alice").await;
+    std::fs::write(house.path("leaf.pem"), &enrolled.certificate_pem).unwrap();
+    std::fs::write(house.path("authority/addresses"), format!("http://new.corp.example\n{BASE}\n")).unwrap();
+    let moved = house.restarted(house.now).await;
+    let shard = ca::Shard::of(enrolled.serial.parse().unwrap()).to_string();
+    let list = moved.crl_of_shard(&moved.issuer_id(), &shard, house.now).await.unwrap().unwrap();
+    std::fs::write(house.path("own.crl"), &list).unwrap();
+    let text = openssl(&["crl", "-inform", "DER", "-in", text(&house.path("own.crl")), "-noout", "-text"]);
+    for base in [BASE, "http://new.corp.example"] {
+        assert!(text.contains(&format!("URI:{base}/crl/{}/{shard}.crl", moved.issuer_id())), "{text}");
+    }
+}

@@ -1,10 +1,10 @@
 //! The ledger: every certificate and its state.
 
-use diesel::dsl::{case_when, max, sql};
+use diesel::dsl::{max, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::Bool;
 
-use super::kept::Keep;
+use super::kept::Kept;
 use super::schema::{account, certificate};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -251,16 +251,10 @@ impl Tx {
         names: &str,
         place: i64,
     ) -> Result<(), StoreError> {
-        let state = case_when(certificate::state.eq("intended"), "active".into_sql::<Text>());
-        diesel::update(certificate::table.find(serial))
-            .set((
-                certificate::der.eq(der),
-                certificate::names.eq(names),
-                certificate::log_place.eq(place),
-                certificate::state.eq(state.otherwise(certificate::state)),
-            ))
-            .kept()
-            .execute(&mut self.view.conn)?;
+        let activate = "UPDATE certificate SET der = ?, names = ?, log_place = ?,
+                        state = CASE state WHEN 'intended' THEN 'active' ELSE state END WHERE serial = ?";
+        let values = [der.into(), names.into(), place.into(), serial.into()];
+        Kept(activate, &values).run(&mut self.view.conn)?;
         self.index_later(serial, names);
         Ok(())
     }
@@ -279,7 +273,6 @@ impl Tx {
                 certificate::reason.eq(reason),
                 certificate::revoked_at.eq(now.micros()),
             ))
-            .kept()
             .execute(&mut self.view.conn)?;
         Ok(changed > 0)
     }

@@ -37,10 +37,6 @@ fixed!(
     StillWaiting = "inbox.fate < 2"
 );
 fixed!(
-    /// An inbox row whose message its reader has not called read.
-    NotRead = "inbox.fate < 3"
-);
-fixed!(
     /// A request that waits for an admin (index `pending_waiting`).
     Waiting = "pending.state = 'waiting'"
 );

@@ -5,8 +5,8 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use super::envelope::SWEPT;
-use super::fixed::{NotRead, StillWaiting};
-use super::kept::Keep;
+use super::fixed::StillWaiting;
+use super::kept::Kept;
 use super::schema::{inbox, message, queue};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::{AccountId, MessageId, SessionId};
@@ -139,14 +139,20 @@ impl Tx {
 
     /// One of the account's devices acknowledged it; `false` when one did before, or it was never sent to them.
     pub(crate) fn mark_delivered(&mut self, seq: i64, account: AccountId) -> Result<bool, StoreError> {
-        let row = inbox::table.find((seq, account.to_bytes().to_vec())).filter(StillWaiting);
-        Ok(diesel::update(row).set(inbox::fate.eq(fate::DELIVERED)).kept().execute(&mut self.view.conn)? > 0)
+        self.mark_inbox(seq, account, fate::DELIVERED)
     }
 
     /// Its reader called it read; `false` when that was said before, or it was never sent to them.
     pub(crate) fn mark_read(&mut self, seq: i64, account: AccountId) -> Result<bool, StoreError> {
-        let row = inbox::table.find((seq, account.to_bytes().to_vec())).filter(NotRead);
-        Ok(diesel::update(row).set(inbox::fate.eq(fate::READ)).kept().execute(&mut self.view.conn)? > 0)
+        self.mark_inbox(seq, account, fate::READ)
+    }
+
+    /// A fate only follows an earlier one.
+    fn mark_inbox(&mut self, seq: i64, account: AccountId, fate: i32) -> Result<bool, StoreError> {
+        let (account, fate) = (account.to_bytes(), i64::from(fate));
+        let values = [fate.into(), seq.into(), account[..].into(), fate.into()];
+        let mark = Kept("UPDATE inbox SET fate = ? WHERE message = ? AND account = ? AND fate < ?", &values);
+        Ok(mark.run(&mut self.view.conn)? > 0)
     }
 
     /// The session acknowledged it.

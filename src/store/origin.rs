@@ -8,9 +8,8 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 
-use super::kept::Keep;
+use super::kept::Kept;
 use super::schema::origin;
 use super::{StoreError, Tx, View, id16};
 use crate::id::{AccountId, MessageId};
@@ -38,24 +37,18 @@ impl Tx {
         id: MessageId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        diesel::insert_into(origin::table)
-            .values((
-                origin::account.eq(&from.account.to_bytes()[..]),
-                origin::client_id.eq(&*from.client_id),
-                origin::packet.eq(i32::from(from.packet)),
-                origin::digest.eq(&from.digest[..]),
-                origin::message.eq(&id.to_bytes()[..]),
-                origin::at.eq(now.micros()),
-            ))
-            .on_conflict((origin::account, origin::client_id, origin::packet))
-            .do_update()
-            .set((
-                origin::digest.eq(excluded(origin::digest)),
-                origin::message.eq(excluded(origin::message)),
-                origin::at.eq(excluded(origin::at)),
-            ))
-            .kept()
-            .execute(&mut self.view.conn)?;
+        let (account, message) = (from.account.to_bytes(), id.to_bytes());
+        let values = [
+            account[..].into(),
+            (*from.client_id).into(),
+            i64::from(from.packet).into(),
+            from.digest[..].into(),
+            message[..].into(),
+            now.micros().into(),
+        ];
+        let put = "INSERT OR REPLACE INTO origin (account, client_id, packet, digest, message, at)
+                   VALUES (?, ?, ?, ?, ?, ?)";
+        Kept(put, &values).run(&mut self.view.conn)?;
         Ok(())
     }
 }

@@ -4,7 +4,6 @@ use diesel::dsl::min;
 use diesel::prelude::*;
 
 use super::fixed::StillWaiting;
-use super::kept::Keep;
 use super::schema::{
     acme_order, console_link, console_session, envelope, inbox, mark, message, origin, pending, queue,
     self_service_session, token,
@@ -66,7 +65,6 @@ impl Tx {
             .on_conflict(mark::name)
             .do_update()
             .set(mark::value.eq(value))
-            .kept()
             .execute(&mut self.view.conn)?;
         Ok(())
     }

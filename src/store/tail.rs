@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 
-use super::kept::Keep;
-use super::schema::{certificate_text, log_edge, mark};
+use super::kept::Kept;
+use super::schema::certificate_text;
 use super::{StoreError, Tx};
 
 /// What is yet to be written of a batch.
@@ -74,16 +73,11 @@ impl Tx {
     pub(super) fn write_tail(&mut self) -> Result<(), StoreError> {
         let (Tail { audit, edge, names }, conn) = (std::mem::take(&mut self.tail), &mut self.view.conn);
         if let Some((seq, hash)) = audit {
-            diesel::insert_into(mark::table)
-                .values((mark::name.eq(HEAD), mark::value.eq(seq), mark::data.eq(&hash[..])))
-                .on_conflict(mark::name)
-                .do_update()
-                .set((mark::value.eq(excluded(mark::value)), mark::data.eq(excluded(mark::data))))
-                .kept()
-                .execute(conn)?;
+            let values = [HEAD.into(), seq.into(), hash[..].into()];
+            Kept("INSERT OR REPLACE INTO mark (name, value, data) VALUES (?, ?, ?)", &values).run(conn)?;
         }
         if let Some(edge) = edge {
-            diesel::update(log_edge::table).set(log_edge::edge.eq(&edge[..])).kept().execute(conn)?;
+            Kept("UPDATE log_edge SET edge = ?", &[edge[..].into()]).run(conn)?;
         }
         for (serial, names) in names {
             diesel::insert_into(certificate_text::table)

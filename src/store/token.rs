@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::kept::Keep;
+use super::kept::Kept;
 use super::schema::{pending, token};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -76,13 +76,12 @@ impl Tx {
 
     /// Uses a token up, once; `false` when it is unknown, used, dead or too old.
     pub(crate) fn use_token(&mut self, hash: &[u8; 32], now: Timestamp) -> Result<bool, StoreError> {
-        let row = token::table
-            .find(hash.to_vec())
-            .filter(token::used_at.is_null())
-            .filter(token::misses.lt(MISSES))
-            .filter(token::expires_at.gt(now.micros()));
-        let used =
-            diesel::update(row).set(token::used_at.eq(now.micros())).kept().execute(&mut self.view.conn)?;
+        let values = [now.micros().into(), hash[..].into(), i64::from(MISSES).into(), now.micros().into()];
+        let used = Kept(
+            "UPDATE token SET used_at = ? WHERE hash = ? AND used_at IS NULL AND misses < ? AND expires_at > ?",
+            &values,
+        );
+        let used = used.run(&mut self.view.conn)?;
         Ok(used > 0)
     }
 

@@ -6,12 +6,10 @@
 //! nothing was acknowledged yet.
 
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sqlite::Sqlite;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
+use super::kept::Kept;
 use super::tail::Tail;
 use super::{StoreError, Tx};
 use crate::metrics::METRICS;
@@ -128,7 +126,7 @@ fn run_all(
 }
 
 fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-    Mark::Begin.execute(&mut tx.view.conn)?;
+    BEGIN.run(&mut tx.view.conn)?;
     let before = tx.tail.before();
     let ran = (job.0)(Some(tx));
     answers.push(ran.answer);
@@ -136,31 +134,10 @@ fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), Store
         tx.tail.undo(before);
         tx.view.conn.batch_execute("ROLLBACK TO unit")?;
     }
-    Mark::End.execute(&mut tx.view.conn)?;
+    END.run(&mut tx.view.conn)?;
     Ok(())
 }
 
-/// The begin and the end of a unit. Unlike other words in SQL their statements are kept, for there are two to each unit.
-#[derive(Clone, Copy)]
-enum Mark {
-    Begin,
-    End,
-}
-
-impl RunQueryDsl<SqliteConnection> for Mark {}
-
-impl QueryFragment<Sqlite> for Mark {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql(match self {
-            Mark::Begin => "SAVEPOINT unit",
-            Mark::End => "RELEASE unit",
-        });
-        Ok(())
-    }
-}
-
-/// They are told apart by their words.
-impl QueryId for Mark {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+/// Unlike other words in SQL their statements are kept, for there are two to each unit.
+const BEGIN: Kept<'static> = Kept("SAVEPOINT unit", &[]);
+const END: Kept<'static> = Kept("RELEASE unit", &[]);

@@ -36,6 +36,8 @@ pub struct Authority {
     pub(crate) key: AuthorityKey,
     pub(crate) urls: Urls,
     chain: Chain,
+    /// The issuing CA's distinguished name in DER.
+    pub(crate) name: Vec<u8>,
 }
 
 impl Authority {
@@ -53,7 +55,9 @@ impl Authority {
         let key = issuing_key.into();
         let chain = Chain::new(Certificate::from_pem(issuing_pem)?, Certificate::from_pem(root_pem)?)?;
         let issuing = chain.issuing();
-        if parse_x509(issuing.der())?.public_key().raw != key.subject_public_key_info() {
+        let x509 = parse_x509(issuing.der())?;
+        let name = x509.subject().as_raw().to_vec();
+        if x509.public_key().raw != key.subject_public_key_info() {
             return Err(Failure::Authority("the key is not the issuing CA's"));
         }
         let issuer = Issuer::from_ca_cert_der(&borrowed(issuing.der()), key.clone())?;
@@ -61,7 +65,7 @@ impl Authority {
         urls.distribution_points(chain.key_id())?;
         Shard::all().try_for_each(|shard| urls.of_shard(chain.key_id(), shard).map(drop))?;
         urls.authority_information(chain.key_id())?;
-        Ok(Authority { issuer, key, urls, chain })
+        Ok(Authority { issuer, key, urls, chain, name })
     }
 
     /// Whether it signs a certificate in less time than another thread takes to wake: its key is in memory, and not in a

@@ -49,7 +49,11 @@ pub struct Certificate {
 impl Certificate {
     /// Reads one DER certificate; bytes after its end are a failure.
     pub fn parse(der: &[u8]) -> Result<Certificate, Failure> {
-        let x509 = parse_x509(der)?;
+        Ok(Certificate::of(&parse_x509(der)?, der))
+    }
+
+    /// The same of one that was parsed before.
+    pub(crate) fn of(x509: &X509Certificate<'_>, der: &[u8]) -> Certificate {
         let mut certificate = Certificate {
             serial: serial(x509.raw_serial()),
             serial_hex: upper_hex(x509.raw_serial()),
@@ -57,7 +61,7 @@ impl Certificate {
             issuer: x509.issuer().to_string(),
             issuer_key_id: None,
             key_id: None,
-            common_name: common_name(&x509),
+            common_name: common_name(x509),
             names: Vec::new(),
             not_before: x509.validity().not_before.to_datetime(),
             not_after: x509.validity().not_after.to_datetime(),
@@ -66,8 +70,8 @@ impl Certificate {
             fingerprint_sha256: hex(&Sha256::digest(der)),
             der: der.to_vec(),
         };
-        certificate.read_extensions(&x509);
-        Ok(certificate)
+        certificate.read_extensions(x509);
+        certificate
     }
 
     /// Reads the first `CERTIFICATE` block.

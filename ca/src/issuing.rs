@@ -4,6 +4,7 @@ use std::time::Duration as Length;
 
 use rcgen::{CertificateParams, CustomExtension, IsCa, SerialNumber};
 use time::{Duration, OffsetDateTime};
+use x509_parser::certificate::X509Certificate;
 
 use crate::{
     Authority, Certificate, Failure, Name, Profile, PublicKey, Serial, Subject, certificate::parse_x509, der,
@@ -80,8 +81,9 @@ impl Authority {
 
         let signed = params.signed_by(&key.parts, &self.issuer);
         let signed = signed.map_err(|why| self.key.explain(why.into()))?;
-        let certificate = Certificate::parse(signed.der())?;
-        self.compare(&certificate, key, subject, serial, &params, names.len())?;
+        let x509 = parse_x509(signed.der())?;
+        let certificate = Certificate::of(&x509, signed.der());
+        self.compare((&certificate, &x509), key, subject, serial, &params, names.len())?;
         Ok(Issued::of(&certificate, serial))
     }
 
@@ -128,19 +130,17 @@ impl Authority {
     /// (rustls/rcgen#448) would be caught here.
     fn compare(
         &self,
-        signed: &Certificate,
+        (signed, x509): (&Certificate, &X509Certificate<'_>),
         key: &PublicKey,
         subject: &Subject,
         serial: Serial,
         params: &CertificateParams,
         names: usize,
     ) -> Result<(), Failure> {
-        let x509 = parse_x509(signed.der())?;
-        let issuer = parse_x509(self.issuing().der())?;
         let alike = [
             (x509.public_key().raw == key.spki_der(), "its key"),
             (signed.serial == Some(serial), "its serial"),
-            (x509.issuer().as_raw() == issuer.subject().as_raw(), "its issuer"),
+            (x509.issuer().as_raw() == self.name, "its issuer"),
             (signed.issuer_key_id.as_deref() == Some(self.key_id()), "its issuer's key"),
             (signed.not_before == params.not_before && signed.not_after == params.not_after, "its life"),
             (signed.common_name.as_deref() == Some(subject.common_name.as_str()), "its common name"),

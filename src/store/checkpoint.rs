@@ -13,10 +13,10 @@ use diesel::connection::SimpleConnection;
 
 use super::View;
 
-/// The log is carried back once it is this long, in bytes.
-const CARRY: u64 = 4 << 20;
+/// The log is carried back once it is this long, in bytes: the longer, the more often a page is written to the log alone.
+const CARRY: u64 = 16 << 20;
 /// The log is begun anew once it is this long.
-const RESTART: u64 = 32 << 20;
+const RESTART: u64 = 64 << 20;
 /// The length is looked at after so many commits.
 const LOOK: u32 = 16;
 

@@ -1,7 +1,4 @@
-//! The craft against a real OpenLDAP server, and against servers that misbehave on purpose.
-
-#[path = "../../src/tests/town/slapd.rs"]
-mod slapd;
+//! Asking: a real OpenLDAP server, and servers that misbehave on purpose.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -11,10 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chancery_ldap::{Connector, Disabled, Error, Published, Settings, SignIn};
-use slapd::{Options, Slapd};
+
 use time::OffsetDateTime;
 use time::macros::datetime;
 use zeroize::Zeroizing;
+
+use crate::slapd::{Options, Slapd};
 
 const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
 

@@ -1,0 +1,5 @@
+//! The craft against real directory servers, and against some that misbehave on purpose.
+
+mod connector;
+#[path = "../../../src/tests/town/slapd.rs"]
+mod slapd;

@@ -12,19 +12,21 @@ use ldap3::{LdapResult, Mod};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
+use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::link::Link;
+use crate::rules::{Judge, Rules};
 use crate::search::{Found, Search};
 use crate::servers::{Opened, Servers, ServiceAccount};
 use crate::settings::{Problem, Security, Settings, SettingsError};
-use crate::trust;
+use crate::trust::{self, Identity};
 
 /// A handle on the directory; clones share its connections. Makes none before the first question.
 #[derive(Clone)]
 pub struct Connector {
     inner: Arc<Inner>,
+    judge: Arc<Judge>,
 }
 
 /// What a test of the directory found.
@@ -49,8 +51,9 @@ pub struct Health {
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     account: ServiceAccount,
-    servers: Servers,
+    pub(crate) servers: Servers,
     service: tokio::sync::Mutex<Service>,
+    refused: tokio::sync::Mutex<Option<(Error, Instant)>>,
     attempts: AtomicU64,
     searches: Semaphore,
     sign_ins: Semaphore,
@@ -61,7 +64,8 @@ pub(crate) struct Inner {
 #[derive(Default)]
 struct Service {
     link: Option<Link>,
-    failure: Option<(Error, u64, Instant)>,
+    since: Option<Instant>,
+    failure: Option<(Error, u64)>,
 }
 
 /// How many searches share the connection. OpenLDAP closes one on which 1,000 wait (slapd.conf(5), conn_max_pending_auth).
@@ -70,26 +74,27 @@ const SEARCHES: usize = 64;
 const SIGN_INS: usize = 16;
 const SPARE: usize = 4;
 /// How long a refused service account is not tried again. Directories lock accounts after a few wrong passwords.
-const REFUSED_FOR: Duration = Duration::from_secs(30);
+pub(crate) const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// How long a connection to another than the preferred server is kept before that one is tried again.
+pub(crate) const FAIL_BACK: Duration = Duration::from_secs(300);
 
 impl Connector {
-    /// Reads the settings and the authorities; connects to nothing.
-    pub fn new(settings: Settings, bind_password: Zeroizing<String>) -> Result<Self, SettingsError> {
+    /// Reads the settings and the authorities; connects to nothing. A password alone is a credential too.
+    pub fn new(settings: Settings, credentials: impl Into<Credentials>) -> Result<Self, SettingsError> {
         let mut problems = Vec::new();
         let servers = settings.parse().unwrap_or_else(|found| {
             problems = found;
             Vec::new()
         });
-        // RFC 4513 §5.1.2: a name without a password is an anonymous bind that looks like success.
-        if !settings.bind_dn.is_empty() && bind_password.is_empty() {
-            let what =
-                "the password is empty, which a directory takes for nobody at all; name a secret".to_owned();
-            problems.push(Problem { key: "bind_password", what });
-        }
+        let mut note = |key, what| problems.push(Problem { key, what });
+        let (account, identity) = present(&settings.bind_dn, credentials.into()).unwrap_or_else(|problem| {
+            note(problem.key, problem.what);
+            (ServiceAccount::Nobody, None)
+        });
         let needs_tls = settings.ca_file.is_some() || servers.iter().any(|s| s.security != Security::Plain);
-        let tls = needs_tls.then(|| trust::client_config(settings.ca_file.as_deref())).transpose();
+        let tls = needs_tls.then(|| trust::client_config(settings.ca_file.as_deref(), identity)).transpose();
         let tls = tls.unwrap_or_else(|what| {
-            problems.push(Problem { key: "ca_file", what });
+            note("ca_file", what);
             None
         });
         if !problems.is_empty() {
@@ -97,16 +102,30 @@ impl Connector {
         }
         let servers = Servers::new(servers, tls, settings.connect_timeout, settings.operation_timeout);
         let inner = Inner {
-            account: ServiceAccount { dn: settings.bind_dn.clone(), password: bind_password },
+            account,
             settings,
             servers,
             service: tokio::sync::Mutex::default(),
+            refused: tokio::sync::Mutex::default(),
             attempts: AtomicU64::new(0),
             searches: Semaphore::new(SEARCHES),
             sign_ins: Semaphore::new(SIGN_INS),
             spare: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), judge: Arc::default() })
+    }
+
+    /// The same directory and the same connections, judging by these rules too who is disabled.
+    pub fn with_rules(self, rules: &Rules) -> Result<Self, SettingsError> {
+        Ok(Self { judge: Arc::new(rules.parse()?), ..self })
+    }
+
+    pub(crate) fn judge(&self) -> Arc<Judge> {
+        Arc::clone(&self.judge)
+    }
+
+    pub(crate) fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.inner)
     }
 
     /// Tests the directory on a connection of its own: connect, TLS, sign in, ask what it can, look for one person.
@@ -149,6 +168,7 @@ impl Connector {
     {
         let mut task = JoinSet::new();
         task.spawn(job(Arc::clone(&self.inner)));
+        self.fail_back().await;
         if let Some(Ok(outcome)) = task.join_next().await {
             return outcome;
         }
@@ -156,9 +176,69 @@ impl Connector {
         let server = link.map_or_else(|| "the directory".to_owned(), |link| link.server().to_owned());
         Err(Error::Lost { server, doing, why: "its answer could not be read".to_owned() })
     }
+
+    /// Returns to the preferred server in time, aside, so that nobody waits for it.
+    async fn fail_back(&self) {
+        let due = {
+            let Ok(mut service) = self.inner.service.try_lock() else { return };
+            let old = service.since.is_some_and(|since| since.elapsed() >= FAIL_BACK);
+            let link = service.link.as_ref().filter(|_| old);
+            let due = link.is_some_and(|link| self.inner.servers.prefers_another(link.server()));
+            if due {
+                service.since = Some(Instant::now());
+            }
+            due
+        };
+        if due {
+            let inner = Arc::clone(&self.inner);
+            tokio::spawn(async move {
+                if let Ok(Opened { link, .. }) = inner.open().await {
+                    inner.service.lock().await.link = Some(link);
+                }
+            });
+        }
+    }
+}
+
+/// What the service account is, and what it shows in the TLS handshake.
+fn present(bind_dn: &str, credentials: Credentials) -> Result<(ServiceAccount, Option<Identity>), Problem> {
+    match credentials {
+        Credentials::Password(_) if bind_dn.is_empty() => Ok((ServiceAccount::Nobody, None)),
+        // RFC 4513 §5.1.2: a name without a password is an anonymous bind that looks like success.
+        Credentials::Password(password) if password.is_empty() => {
+            let what = "the password is empty, which a directory takes for nobody at all; name a secret";
+            Err(Problem { key: "bind_password", what: what.to_owned() })
+        }
+        Credentials::Password(password) => {
+            Ok((ServiceAccount::Named { dn: bind_dn.to_owned(), password }, None))
+        }
+        Credentials::Certificate { .. } if !bind_dn.is_empty() => {
+            let what = "leave it empty: the certificate says who the service account is";
+            Err(Problem { key: "bind_dn", what: what.to_owned() })
+        }
+        Credentials::Certificate { chain, key } => match Identity::read(&chain, &key) {
+            Ok(identity) => Ok((ServiceAccount::Certified, Some(identity))),
+            Err(what) => Err(Problem { key: "client_certificate", what }),
+        },
+    }
 }
 
 impl Inner {
+    /// Opens a connection and signs it in as the service account, one at a time. A refusal holds for a while and for
+    /// everybody: directories lock accounts.
+    pub(crate) async fn open(&self) -> Result<Opened, Error> {
+        let mut refused = self.refused.lock().await;
+        if let Some((error, at)) = &*refused
+            && at.elapsed() < REFUSED_FOR
+        {
+            return Err(error.clone());
+        }
+        let outcome = self.servers.open(Some(&self.account)).await;
+        let refusal = outcome.as_ref().err().filter(|error| matches!(error, Error::ServiceAccount { .. }));
+        *refused = refusal.map(|error| (error.clone(), Instant::now()));
+        outcome
+    }
+
     /// Searches on the shared connection; once more on a new one when the old turns out to be dead.
     pub(crate) async fn search(&self, search: &Search) -> Result<Found, Error> {
         let _turn = self.turn(&self.searches).await?;
@@ -213,22 +293,19 @@ impl Inner {
         }
         service.link = None;
         // Those who waited while an attempt failed share its failure; in a queue each would wait for its own.
-        if let Some((error, attempt, at)) = &service.failure {
-            let refused = matches!(error, Error::ServiceAccount { .. });
-            if *attempt > seen || (refused && at.elapsed() < REFUSED_FOR) {
-                return Err(error.clone());
-            }
+        if let Some((error, _)) = service.failure.as_ref().filter(|(_, attempt)| *attempt > seen) {
+            return Err(error.clone());
         }
-        let outcome = self.servers.open(Some(&self.account)).await;
+        let outcome = self.open().await;
         let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
         match outcome {
             Ok(Opened { link, .. }) => {
                 tracing::debug!(ldap.server = link.server(), "Connected to the directory");
-                *service = Service { link: Some(link.clone()), failure: None };
+                *service = Service { link: Some(link.clone()), since: Some(Instant::now()), failure: None };
                 Ok((link, false))
             }
             Err(error) => {
-                service.failure = Some((error.clone(), attempt, Instant::now()));
+                service.failure = Some((error.clone(), attempt));
                 Err(error)
             }
         }

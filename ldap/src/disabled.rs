@@ -5,6 +5,7 @@ use std::fmt;
 use time::{Duration, OffsetDateTime};
 
 use crate::entry::Entry;
+use crate::rules::Judge;
 
 /// The rule that disables an account. `Display` says it to an administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,35 +20,81 @@ pub enum Disabled {
     PwdAccountLockedTime,
     /// RFC 2307: the day of `shadowExpire` has come.
     ShadowExpire(OffsetDateTime),
+    /// Locked for a while after wrong passwords, where [`Rules::lockout`](crate::Rules::lockout) is set.
+    Lockout,
+    /// The entry passes [`Rules::filter`](crate::Rules::filter).
+    Filter,
+}
+
+/// What the rules say of an entry at a moment, and when time alone will change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) disabled: Option<Disabled>,
+    pub(crate) expires: Option<OffsetDateTime>,
 }
 
 /// What the rules look at. Most are operational attributes, which servers send only when they are named.
-pub(crate) const ATTRIBUTES: [&str; 5] =
-    ["userAccountControl", "accountExpires", "nsAccountLock", "pwdAccountLockedTime", "shadowExpire"];
+pub(crate) const ATTRIBUTES: [&str; 7] = [
+    "userAccountControl",
+    "accountExpires",
+    "nsAccountLock",
+    "pwdAccountLockedTime",
+    "shadowExpire",
+    "lockoutTime",
+    "msDS-User-Account-Control-Computed",
+];
+
+impl Verdict {
+    /// Judges by all rules; an error when a value cannot be understood.
+    pub(crate) fn of(entry: &Entry, judge: &Judge, now: OffsetDateTime) -> Result<Self, String> {
+        let ends = ends(entry)?;
+        let disabled = match Disabled::at_any_time(entry, judge)? {
+            Some(rule) => Some(rule),
+            None => ends.iter().find(|(end, _)| *end <= now).map(|(_, rule)| *rule),
+        };
+        let expires = ends.iter().map(|(end, _)| *end).min().filter(|_| disabled.is_none());
+        Ok(Self { disabled, expires })
+    }
+}
 
 impl Disabled {
-    /// The first rule that disables this entry at `now`; an error when a value cannot be understood.
-    pub(crate) fn judge(entry: &Entry, now: OffsetDateTime) -> Result<Option<Self>, String> {
-        let [control, expires, lock, locked_time, shadow] = ATTRIBUTES;
+    /// The first of the rules that ask no clock.
+    fn at_any_time(entry: &Entry, judge: &Judge) -> Result<Option<Self>, String> {
+        let [control, _, lock, locked_time, ..] = ATTRIBUTES;
         if entry.number(control)?.is_some_and(|bits| bits & ACCOUNT_DISABLE != 0) {
             return Ok(Some(Self::UserAccountControl));
-        }
-        if let Some(end) = entry.number(expires)?.and_then(from_filetime).filter(|end| *end <= now) {
-            return Ok(Some(Self::AccountExpires(end)));
         }
         if entry.has(lock, "true") {
             return Ok(Some(Self::NsAccountLock));
         }
         // The year zero means for good (draft-behera-ldap-password-policy §5.3.3). Any other time is a lock after wrong
         // passwords, which ends by itself and must not cost anybody their account.
-        if entry.text(locked_time)?.is_some_and(|time| time.starts_with("000001010000")) {
+        let locked = entry.text(locked_time)?;
+        if locked.as_ref().is_some_and(|time| time.starts_with("000001010000")) {
             return Ok(Some(Self::PwdAccountLockedTime));
         }
-        if let Some(end) = entry.number(shadow)?.and_then(from_days).filter(|end| *end <= now) {
-            return Ok(Some(Self::ShadowExpire(end)));
+        if judge.lockout && (locked.is_some() || is_locked_out(entry)?) {
+            return Ok(Some(Self::Lockout));
         }
-        Ok(None)
+        Ok(judge.filter.as_ref().filter(|filter| filter.matches(entry)).map(|_| Self::Filter))
     }
+}
+
+/// `lockoutTime` stays after the lock has ended, until the next sign-in; the computed bits know better (MS-ADTS
+/// §3.1.1.4.5.17), but not every answer has them.
+fn is_locked_out(entry: &Entry) -> Result<bool, String> {
+    let [.., time, computed] = ATTRIBUTES;
+    let locked = entry.number(time)?.is_some_and(|time| time > 0);
+    Ok(locked && entry.number(computed)?.is_none_or(|bits| bits & LOCKOUT != 0))
+}
+
+/// When the account ends, by each rule that names a time.
+fn ends(entry: &Entry) -> Result<Vec<(OffsetDateTime, Disabled)>, String> {
+    let [_, expires, _, _, shadow, ..] = ATTRIBUTES;
+    let expires =
+        entry.number(expires)?.and_then(from_filetime).map(|end| (end, Disabled::AccountExpires(end)));
+    let shadow = entry.number(shadow)?.and_then(from_days).map(|end| (end, Disabled::ShadowExpire(end)));
+    Ok(expires.into_iter().chain(shadow).collect())
 }
 
 impl fmt::Display for Disabled {
@@ -58,11 +105,14 @@ impl fmt::Display for Disabled {
             Self::NsAccountLock => f.write_str("locked by an administrator (nsAccountLock)"),
             Self::PwdAccountLockedTime => f.write_str("locked by an administrator (pwdAccountLockedTime)"),
             Self::ShadowExpire(end) => write!(f, "expired on {} (shadowExpire)", end.date()),
+            Self::Lockout => f.write_str("locked after too many wrong passwords"),
+            Self::Filter => f.write_str("disabled by the filter of the settings"),
         }
     }
 }
 
 const ACCOUNT_DISABLE: i64 = 2;
+const LOCKOUT: i64 = 0x10;
 
 /// Units of 100 ns since 1601; zero and the greatest number mean never.
 fn from_filetime(units: i64) -> Option<OffsetDateTime> {
@@ -89,7 +139,8 @@ mod tests {
 
     fn check(attribute: &str, value: &str, expected: Option<Disabled>) {
         let entry = Entry::of("uid=a", &[(attribute, value.as_bytes())]);
-        assert_eq!(Disabled::judge(&entry, NOW), Ok(expected), "{attribute}: {value}");
+        let verdict = Verdict::of(&entry, &Judge::default(), NOW).unwrap();
+        assert_eq!(verdict.disabled, expected, "{attribute}: {value}");
     }
 
     #[test]
@@ -125,6 +176,42 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_understood_is_no_permission() {
         let entry = Entry::of("uid=a", &[("userAccountControl", b"enabled")]);
-        assert!(Disabled::judge(&entry, NOW).is_err());
+        assert!(Verdict::of(&entry, &Judge::default(), NOW).is_err());
+    }
+
+    #[test]
+    fn the_moment_is_known_at_which_time_alone_disables() {
+        let verdict = |attributes: &[(&str, &[u8])]| {
+            Verdict::of(&Entry::of("uid=a", attributes), &Judge::default(), NOW).unwrap()
+        };
+        // 2027-01-01 and 2026-03-02.
+        let both = [("accountExpires", &b"134432352000000000"[..]), ("shadowExpire", b"20514")];
+        assert_eq!(verdict(&both).expires, Some(datetime!(2026-03-02 0:00 UTC)));
+        assert_eq!(verdict(&both[..1]).expires, Some(datetime!(2027-01-01 0:00 UTC)));
+        // Whoever is disabled already stays so.
+        let locked = [("nsAccountLock", &b"true"[..]), ("shadowExpire", b"20514")];
+        assert_eq!(verdict(&locked), Verdict { disabled: Some(Disabled::NsAccountLock), expires: None });
+        assert_eq!(verdict(&[("shadowExpire", b"20512")]).expires, None);
+        assert_eq!(verdict(&[]), Verdict { disabled: None, expires: None });
+    }
+
+    #[test]
+    fn an_organisation_may_add_a_filter_and_locks_after_wrong_passwords() {
+        let rules = crate::Rules { filter: Some("(employeeType=former)".to_owned()), lockout: true };
+        let judge = rules.parse().unwrap();
+        let disabled = |attributes: &[(&str, &[u8])]| {
+            Verdict::of(&Entry::of("uid=a", attributes), &judge, NOW).unwrap().disabled
+        };
+        assert_eq!(disabled(&[("employeeType", b"Former")]), Some(Disabled::Filter));
+        assert_eq!(disabled(&[("employeeType", b"staff")]), None);
+        assert_eq!(disabled(&[("pwdAccountLockedTime", b"20260301115959Z")]), Some(Disabled::Lockout));
+        let computed = "msDS-User-Account-Control-Computed";
+        assert_eq!(disabled(&[("lockoutTime", b"134116992000000000")]), Some(Disabled::Lockout));
+        assert_eq!(
+            disabled(&[("lockoutTime", b"134116992000000000"), (computed, b"16")]),
+            Some(Disabled::Lockout)
+        );
+        assert_eq!(disabled(&[("lockoutTime", b"134116992000000000"), (computed, b"0")]), None);
+        assert_eq!(disabled(&[("lockoutTime", b"0"), (computed, b"16")]), None);
     }
 }

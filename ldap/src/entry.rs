@@ -14,7 +14,7 @@ use crate::diagnostic;
 pub(crate) struct Entry {
     pub(crate) dn: String,
     values: HashMap<String, Vec<Vec<u8>>>,
-    cut: Vec<String>,
+    cut: HashMap<String, u32>,
 }
 
 impl Entry {
@@ -46,11 +46,13 @@ impl Entry {
         let (name, option) = description.split_once(';').unwrap_or((&description, ""));
         match option {
             "" | "binary" => {}
-            // Active Directory sends long lists in ranges; `range=0-*` is the last one.
+            // Active Directory sends long lists in ranges (MS-ADTS §3.1.1.3.1.3.3); `range=1500-*` is a last one.
             range if range.starts_with("range=") => {
-                if !(range.starts_with("range=0-") && range.ends_with("-*")) {
-                    self.cut.push(name.to_owned());
-                }
+                let (_, last) = range.strip_prefix("range=")?.split_once('-')?;
+                match last {
+                    "*" => self.cut.remove(name),
+                    last => self.cut.insert(name.to_owned(), last.parse::<u32>().ok()?.checked_add(1)?),
+                };
             }
             // A name in another language is not the name that was asked for.
             _ => return Some(()),
@@ -94,9 +96,24 @@ impl Entry {
         self.values(attribute).iter().any(|value| value.eq_ignore_ascii_case(text.as_bytes()))
     }
 
-    /// Whether the server kept some of the values back.
-    pub(crate) fn is_cut(&self, attribute: &str) -> bool {
-        self.cut.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+    /// Whether the attribute came, be it without a value.
+    pub(crate) fn holds(&self, attribute: &str) -> bool {
+        self.values.contains_key(&attribute.to_ascii_lowercase())
+    }
+
+    /// An attribute of which the server kept values back, and the number of the first that is missing.
+    pub(crate) fn cut(&self) -> Option<(&str, u32)> {
+        self.cut.iter().next().map(|(name, next)| (name.as_str(), *next))
+    }
+
+    /// Adds the values of the next range, which came by themselves.
+    pub(crate) fn extend(&mut self, attribute: &str, mut more: Self) {
+        let values = more.values.remove(attribute).unwrap_or_default();
+        self.values.entry(attribute.to_owned()).or_default().extend(values);
+        match more.cut.remove(attribute) {
+            Some(next) => self.cut.insert(attribute.to_owned(), next),
+            None => self.cut.remove(attribute),
+        };
     }
 
     /// The first value as an identifier, in the form of `entryUUID`, `objectGUID` or `nsUniqueId`.

@@ -1,17 +1,20 @@
 //! Groups: entries that name their members.
 
-use ldap3::Scope;
+use std::collections::HashSet;
+
+use ldap3::{Scope, ldap_escape};
 use uuid::Uuid;
 
-use crate::connector::Connector;
+use crate::connector::{Connector, Inner};
 use crate::diagnostic;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::people::{Skipped, read_id};
-use crate::search::{Amount, Search};
-use crate::settings::AttributeMap;
+use crate::link::Link;
+use crate::people::{Person, Skipped, id_attributes, read_id};
+use crate::search::{Amount, Found, Search};
+use crate::settings::{AttributeMap, Settings};
 
-/// One group. Groups within groups are members like others; nothing is resolved here.
+/// One group. Groups within groups are members like others; [`Nesting`](crate::Nesting) resolves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The key that stays when the group is renamed.
@@ -42,47 +45,142 @@ impl Connector {
         self.supervised("listing groups", |inner| async move {
             let settings = &inner.settings;
             let Some(filter) = settings.group_filter.clone() else { return Ok(GroupListing::default()) };
-            let mut attributes = MEMBERS.map(str::to_owned).to_vec();
-            attributes
-                .extend(crate::people::id_attributes(&settings.attributes).iter().map(ToString::to_string));
-            attributes.extend(["cn".to_owned(), "memberUid".to_owned()]);
-            let search = Search {
-                doing: "searching for groups",
-                base: settings.base.clone(),
-                scope: Scope::Subtree,
-                filter,
-                attributes,
-                amount: Amount::All { page: settings.page_size },
-            };
-            let found = inner.search(&search).await?;
-            let mut listing = GroupListing::default();
-            for dn in found.unreadable {
-                listing.skipped.push(Skipped { dn, id: None, why: "it is not readable".to_owned() });
+            let amount = Amount::All { page: settings.page_size };
+            let found = inner.search(&group_search(settings, filter, amount)).await?;
+            inner.list_groups(found).await
+        })
+        .await
+    }
+
+    /// Every group that a person is in, directly or by groups within groups, as the directory has it at this moment.
+    ///
+    /// Active Directory is asked once, by the rule for chains (MS-ADTS §3.1.1.3.4.4.3); it is asked of nobody else, since
+    /// other servers answer it with success and nothing. Elsewhere we walk upwards, level by level, each group once.
+    pub async fn groups_of(&self, person: &Person) -> Result<GroupListing, Error> {
+        let (dn, login) = (person.dn.clone(), person.login.clone());
+        self.supervised("looking for somebody's groups", move |inner| async move {
+            let Some(filter) = &inner.settings.group_filter else { return Ok(GroupListing::default()) };
+            let root = inner.search(&Search::root_dse()).await?.entries.pop();
+            if root.is_some_and(|root| root.has("supportedCapabilities", ACTIVE_DIRECTORY)) {
+                let rule = format!("(member:{IN_CHAIN}:={})", ldap_escape(&dn));
+                return inner.groups_where(filter, &[rule]).await;
             }
-            for entry in found.entries {
-                match Group::read(&entry, &settings.attributes) {
-                    Ok(group) => listing.groups.push(group),
-                    Err(why) => {
-                        let id = read_id(&entry, &settings.attributes).ok().flatten();
-                        listing.skipped.push(Skipped { dn: diagnostic::clean(&entry.dn), id, why });
-                    }
-                }
-            }
-            Ok(listing)
+            inner.walk_up(filter, &dn, &login).await
         })
         .await
     }
 }
 
+impl Inner {
+    async fn walk_up(&self, filter: &str, dn: &str, login: &str) -> Result<GroupListing, Error> {
+        let mut listing = GroupListing::default();
+        let mut seen = HashSet::new();
+        let mut level = vec![names_member(dn), format!("(memberUid={})", ldap_escape(login))];
+        for _ in 0..DEEPEST {
+            let mut above = Vec::new();
+            for names in level.chunks(NAMES_IN_ONE_FILTER) {
+                let found = self.groups_where(filter, names).await?;
+                listing.skipped.extend(found.skipped);
+                for group in found.groups.into_iter().filter(|group| seen.insert(group.id)) {
+                    above.push(names_member(&group.dn));
+                    listing.groups.push(group);
+                }
+            }
+            if above.is_empty() {
+                return Ok(listing);
+            }
+            level = above;
+        }
+        Ok(listing)
+    }
+
+    async fn groups_where(&self, filter: &str, any: &[String]) -> Result<GroupListing, Error> {
+        let filter = format!("(&{filter}(|{}))", any.concat());
+        let amount = Amount::All { page: self.settings.page_size };
+        let found = self.search(&group_search(&self.settings, filter, amount)).await?;
+        self.list_groups(found).await
+    }
+
+    async fn list_groups(&self, found: Found) -> Result<GroupListing, Error> {
+        let mut listing = GroupListing::default();
+        for dn in found.unreadable {
+            listing.skipped.push(Skipped { dn, id: None, why: "it is not readable".to_owned() });
+        }
+        for mut entry in found.entries {
+            while let Some(search) = next_range(&entry) {
+                add_range(&mut entry, self.search(&search).await?)?;
+            }
+            match Group::read(&entry, &self.settings.attributes) {
+                Ok(group) => listing.groups.push(group),
+                Err(why) => {
+                    let id = read_id(&entry, &self.settings.attributes).ok().flatten();
+                    listing.skipped.push(Skipped { dn: diagnostic::clean(&entry.dn), id, why });
+                }
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// Somebody's groups may be in groups, and so on; more levels than this are a mistake.
+pub(crate) const DEEPEST: usize = 32;
+const NAMES_IN_ONE_FILTER: usize = 50;
+/// The capability that only Active Directory and its like have (MS-ADTS §3.1.1.3.4.3.1).
+const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 const MEMBERS: [&str; 2] = ["member", "uniqueMember"];
 
+fn names_member(dn: &str) -> String {
+    let dn = ldap_escape(dn);
+    format!("(member={dn})(uniqueMember={dn})")
+}
+
+/// The groups that pass `filter`, with everything that a [`Group`] is read from.
+pub(crate) fn group_search(settings: &Settings, filter: String, amount: Amount) -> Search {
+    let mut attributes = MEMBERS.map(str::to_owned).to_vec();
+    attributes.extend(id_attributes(&settings.attributes).iter().map(ToString::to_string));
+    attributes.extend(["cn".to_owned(), "memberUid".to_owned()]);
+    Search {
+        doing: "searching for groups",
+        base: settings.base.clone(),
+        scope: Scope::Subtree,
+        filter,
+        attributes,
+        amount,
+        controls: Vec::new(),
+    }
+}
+
+/// What asks for the values that Active Directory kept back (MS-ADTS §3.1.1.3.1.3.3).
+fn next_range(entry: &Entry) -> Option<Search> {
+    let (attribute, next) = entry.cut()?;
+    Some(Search::entry("reading members", &entry.dn, &[&format!("{attribute};range={next}-*")]))
+}
+
+/// Adds them. A range without its values would never end.
+fn add_range(entry: &mut Entry, found: Found) -> Result<(), Error> {
+    let Some((attribute, next)) = entry.cut().map(|(attribute, next)| (attribute.to_owned(), next)) else {
+        return Ok(());
+    };
+    let more = found.entries.into_iter().next().filter(|more| !more.values(&attribute).is_empty());
+    let Some(more) = more.filter(|more| more.cut().is_none_or(|(_, after)| after > next)) else {
+        let why = format!("its values of {attribute} end at {next} and should not");
+        return Err(Error::Malformed { dn: entry.dn.clone(), why });
+    };
+    entry.extend(&attribute, more);
+    Ok(())
+}
+
 impl Group {
-    fn read(entry: &Entry, map: &AttributeMap) -> Result<Self, String> {
-        if let Some(attribute) = MEMBERS.iter().find(|attribute| entry.is_cut(attribute)) {
-            return Err(format!(
-                "the server sends only some of its values of {attribute}; read memberOf instead"
-            ));
+    /// Reads on, on this connection, until every member is there.
+    pub(crate) async fn complete(entry: &mut Entry, link: &Link) -> Result<(), Error> {
+        while let Some(search) = next_range(entry) {
+            add_range(entry, search.run(link).await?)?;
         }
+        Ok(())
+    }
+
+    pub(crate) fn read(entry: &Entry, map: &AttributeMap) -> Result<Self, String> {
         Ok(Self {
             id: read_id(entry, map)?.ok_or_else(|| "it has no id".to_owned())?,
             dn: entry.dn.clone(),

@@ -6,10 +6,11 @@
 
 use std::io;
 
+use ldap3::asn1::{StructureTag, parse_tag};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Longest message that is let through, in bytes. People without photographs need a few thousand.
-pub(crate) const LONGEST: usize = 4 << 20;
+/// Longest message that is let through, in bytes. A group of 200,000 members has about ten million.
+pub(crate) const LONGEST: usize = 16 << 20;
 /// Deepest nesting. A result with controls and referrals has five levels.
 const DEEPEST: usize = 16;
 
@@ -42,7 +43,7 @@ pub(crate) async fn read_message(
     }
     let (length, _) = length(&message[1..]).ok_or(Broken::Protocol("a length without an end"))?;
     if length > LONGEST {
-        return Err(Broken::Protocol("a message is longer than 4 MiB"));
+        return Err(Broken::Protocol("a message is longer than 16 MiB"));
     }
     // `take` grows the buffer as bytes arrive, so an announced length costs nothing until it is sent.
     if from.take(length as u64).read_to_end(message).await? < length {
@@ -50,6 +51,24 @@ pub(crate) async fn read_message(
     }
     check(message).map_err(Broken::Protocol)?;
     Ok(true)
+}
+
+/// Reads a value that travels inside a message, where [`read_message`] does not look; nothing if it is not well-formed.
+pub(crate) fn parse(bytes: &[u8]) -> Option<StructureTag> {
+    check(bytes).ok().filter(|()| !bytes.is_empty())?;
+    parse_tag(bytes).ok().map(|(_, tag)| tag)
+}
+
+/// Whether a message is one of the answers to a search that may be many: an entry, a reference, an intermediate
+/// response (RFC 4511 §4.5.2, §4.13).
+pub(crate) fn is_one_of_many(message: &[u8]) -> bool {
+    let operation = || {
+        let (_, taken) = length(message.get(1..)?)?;
+        let id = message.get(1 + taken..)?;
+        let (size, taken) = length(id.get(1..)?)?;
+        id.get(1 + taken + size)
+    };
+    matches!(operation(), Some(0x64 | 0x73 | 0x79))
 }
 
 /// Whether `bytes` are one element whose parts, at every depth, fill it exactly (X.690 §8.1).
@@ -133,6 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_may_be_many_are_told_from_the_others() {
+        assert!(is_one_of_many(b"\x30\x0d\x02\x01\x02\x64\x08\x04\x04cn=a\x30\x00"));
+        assert!(is_one_of_many(b"\x30\x84\0\0\0\x05\x02\x02\x01\x02\x79\x00"));
+        assert!(!is_one_of_many(b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"));
+        assert!(!is_one_of_many(b"\x30\x00"));
+    }
+
+    #[test]
+    fn a_nest_inside_a_control_does_not_reach_the_library() {
+        assert!(parse(&[0x30, 3, 2, 1, 7]).is_some());
+        assert!(parse(&[]).is_none() && parse(&[0x30, 9]).is_none());
+        let mut nest = vec![0x30, 0x00];
+        for _ in 0..20 {
+            nest.splice(0..0, [0x30, u8::try_from(nest.len()).unwrap()]);
+        }
+        assert!(parse(&nest).is_none());
+    }
+
+    #[test]
     fn nesting_that_would_exhaust_the_stack_is_stopped() {
         let mut bytes = Vec::new();
         for _ in 0..200_000 {
@@ -146,7 +184,7 @@ mod tests {
 
     #[test]
     fn announced_gigabytes_are_not_awaited() {
-        assert!(read(&[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 1]).unwrap_err().contains("longer than 4 MiB"));
+        assert!(read(&[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 1]).unwrap_err().contains("longer than 16 MiB"));
         assert!(read(&[0x30, 0x80, 2, 1, 1, 0, 0]).unwrap_err().contains("does not know"));
     }
 

@@ -2,22 +2,27 @@
 //!
 //! A [`Connector`] knows an ordered list of LDAP servers and keeps a connection to one of them. It answers four
 //! questions: is the directory well ([`Connector::check`]), who is this ([`Connector::find`]), may they sign in
-//! ([`Connector::sign_in`]), and who is there at all ([`Connector::people`], [`Connector::groups`]). It writes one thing,
-//! the certificate by which others encrypt to a person ([`Connector::publish`]). It promises that
-//! every answer comes within a time limit, that a partial list is never passed off as a whole one, and that nothing a
-//! server sends can bring the process down. What an employer does with the people is the employer's affair.
+//! ([`Connector::sign_in`]), and who is there at all ([`Connector::people`], [`Connector::groups`]). It writes one thing, the certificate by which others encrypt to a
+//! person ([`Connector::publish`]). It promises that every answer comes within a time limit, that a partial list is never
+//! passed off as a whole one, and that nothing a server sends can bring the process down. What an employer does with the
+//! people is the employer's affair.
 
 mod connector;
+mod credentials;
 mod diagnostic;
 mod disabled;
 mod entry;
 mod error;
 mod filter;
+mod gate;
 mod groups;
 mod guard;
 mod link;
+mod matching;
+mod nesting;
 mod people;
 mod publish;
+mod rules;
 mod search;
 mod servers;
 mod settings;
@@ -26,11 +31,14 @@ mod trust;
 mod wire;
 
 pub use connector::{Connector, Health};
+pub use credentials::Credentials;
 pub use disabled::Disabled;
 pub use error::Error;
 pub use groups::{Group, GroupListing};
+pub use nesting::Nesting;
 pub use people::{Listing, Person, Skipped};
 pub use publish::Published;
+pub use rules::Rules;
 pub use settings::{AttributeMap, Problem, Settings, SettingsError};
 pub use sign_in::SignIn;
 

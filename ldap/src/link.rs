@@ -6,13 +6,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, StdStream};
+use ldap3::{
+    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, ResultEntry, SearchStream, StdStream,
+};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
 use crate::diagnostic;
 use crate::error::Error;
+use crate::gate::Gate;
 use crate::guard;
 use crate::settings::Server;
 use crate::wire::{self, Wire};
@@ -24,6 +27,7 @@ pub(crate) struct Link {
     server: Arc<str>,
     limit: Duration,
     ending: Arc<OnceLock<String>>,
+    gate: Arc<Gate>,
     tasks: Arc<JoinSet<()>>,
 }
 
@@ -45,13 +49,14 @@ impl Link {
             .await
             .map_err(|error| unusable(error.to_string()))?;
         let ending = Arc::new(OnceLock::new());
+        let gate = Arc::new(Gate::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(relay(wire, ours, Arc::clone(&ending)));
+        tasks.spawn(relay(wire, ours, Arc::clone(&ending), Arc::clone(&gate)));
         tasks.spawn(async {
             // How the connection ended is told by the operation that it failed.
             let _ = driver.drive().await;
         });
-        Ok(Self { ldap, server: server.url.as_str().into(), limit, ending, tasks: Arc::new(tasks) })
+        Ok(Self { ldap, server: server.url.as_str().into(), limit, ending, gate, tasks: Arc::new(tasks) })
     }
 
     /// Signs the connection in. The server's answer, good or bad, is the result.
@@ -59,6 +64,24 @@ impl Link {
         let doing = "signing in";
         let answer = self.ldap().with_timeout(self.limit).simple_bind(dn, password).await;
         answer.map_err(|error| self.failure(doing, error))
+    }
+
+    /// Signs the connection in as whoever its client certificate says (RFC 4513 §5.2.3).
+    pub(crate) async fn bind_by_certificate(&self) -> Result<LdapResult, Error> {
+        let answer = self.ldap().with_timeout(self.limit).sasl_external_bind().await;
+        answer.map_err(|error| self.failure("signing in by certificate", error))
+    }
+
+    /// The next answer to a search. Every answer is to be fetched in this way: the gate counts them.
+    pub(crate) async fn next<'a>(
+        &self,
+        answers: &mut SearchStream<'a, String, &'a Vec<String>>,
+    ) -> Result<Option<ResultEntry>, LdapError> {
+        let answer = answers.next().await;
+        if let Ok(Some(_)) = answer {
+            self.gate.leave();
+        }
+        answer
     }
 
     /// Changes an entry; anything but success is an error.
@@ -130,6 +153,17 @@ impl Link {
         }
     }
 
+    /// What a result other than success means after so many entries (RFC 4511 appendix A): a list that has begun, or met
+    /// a limit, was broken off.
+    pub(crate) fn broken_off(&self, doing: &'static str, received: usize, result: &LdapResult) -> Error {
+        let (server, code, text) = (self.server.to_string(), result.rc, diagnostic::clean(&result.text));
+        match code {
+            3 | 4 | 11 => Error::Partial { server, received, code, text },
+            _ if received > 0 => Error::Partial { server, received, code, text },
+            _ => Error::Refused { server, doing, code, text },
+        }
+    }
+
     pub(crate) fn timed_out(&self, doing: &'static str) -> Error {
         Error::TimedOut { server: self.server.to_string(), doing, limit: self.limit }
     }
@@ -140,7 +174,7 @@ impl Link {
 }
 
 /// Carries bytes until either side ends, and notes how the server's side did.
-async fn relay(wire: Box<dyn Wire>, ours: UnixStream, ending: Arc<OnceLock<String>>) {
+async fn relay(wire: Box<dyn Wire>, ours: UnixStream, ending: Arc<OnceLock<String>>, gate: Arc<Gate>) {
     let (from_server, mut to_server) = tokio::io::split(wire);
     let (mut from_library, mut to_library) = ours.into_split();
     let down = async {
@@ -148,8 +182,15 @@ async fn relay(wire: Box<dyn Wire>, ours: UnixStream, ending: Arc<OnceLock<Strin
         let mut message = Vec::new();
         loop {
             match guard::read_message(&mut from_server, &mut message).await {
-                Ok(true) if to_library.write_all(&message).await.is_ok() => {}
-                Ok(_) => return "the server closed it".to_owned(),
+                Ok(true) => {
+                    if guard::is_one_of_many(&message) {
+                        gate.enter(message.len()).await;
+                    }
+                    if to_library.write_all(&message).await.is_err() {
+                        return "the library closed it".to_owned();
+                    }
+                }
+                Ok(false) => return "the server closed it".to_owned(),
                 Err(broken) => return broken.to_string(),
             }
         }

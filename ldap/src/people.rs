@@ -7,10 +7,12 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::connector::Connector;
-use crate::disabled::{self, Disabled};
+use crate::disabled::{self, Disabled, Verdict};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::filter;
+use crate::matching::Filter;
+use crate::rules::Judge;
 use crate::search::{Amount, Found, Search};
 use crate::settings::{AUTO, AttributeMap, Settings};
 
@@ -33,6 +35,8 @@ pub struct Person {
     pub groups: Vec<String>,
     /// Why the account may not be used, if so.
     pub disabled: Option<Disabled>,
+    /// When time alone will disable an account that may be used today, without a word of the server.
+    pub expires: Option<OffsetDateTime>,
 }
 
 /// Everybody, and those who cannot be used.
@@ -76,11 +80,12 @@ impl Connector {
     ///
     /// A list that the server did not finish is an error, never a short list.
     pub async fn people(&self, now: OffsetDateTime) -> Result<Listing, Error> {
+        let judge = self.judge();
         self.supervised("listing people", move |inner| async move {
             let amount = Amount::All { page: inner.settings.page_size };
-            let search = people_search(&inner.settings, inner.settings.user_filter.clone(), amount);
+            let search = people_search(&inner.settings, &judge, inner.settings.user_filter.clone(), amount);
             let found = inner.search(&search).await?;
-            Ok(list(found, &inner.settings.attributes, now))
+            Ok(list(found, &inner.settings.attributes, &judge, now))
         })
         .await
     }
@@ -89,12 +94,12 @@ impl Connector {
         if login.is_empty() || login.len() > LONGEST_LOGIN {
             return Ok(Match::None);
         }
-        let login = login.to_owned();
+        let (login, judge) = (login.to_owned(), self.judge());
         self.supervised("looking for a person", move |inner| async move {
             let settings = &inner.settings;
             let filter = filter::equals(&settings.user_filter, &settings.attributes.login, &login);
             // The second one shows that there are several.
-            let mut found = inner.search(&people_search(settings, filter, Amount::AtMost(2))).await?;
+            let mut found = inner.search(&people_search(settings, &judge, filter, Amount::AtMost(2))).await?;
             if let Some(dn) = found.unreadable.pop() {
                 return Err(Error::Malformed { dn, why: "it is not readable".to_owned() });
             }
@@ -102,7 +107,7 @@ impl Connector {
             if !found.entries.is_empty() {
                 return Ok(Match::Several(entry.dn));
             }
-            match Person::read(&entry, &settings.attributes, now) {
+            match Person::read(&entry, &settings.attributes, &judge, now) {
                 Ok(person) => Ok(Match::One(person)),
                 Err(why) => Err(Error::Malformed { dn: entry.dn, why }),
             }
@@ -120,12 +125,16 @@ pub(crate) enum Match {
 
 const LONGEST_LOGIN: usize = 256;
 
-fn people_search(settings: &Settings, filter: String, amount: Amount) -> Search {
+/// The people that pass `filter`, with everything that a [`Person`] is read from.
+pub(crate) fn people_search(settings: &Settings, judge: &Judge, filter: String, amount: Amount) -> Search {
     let map = &settings.attributes;
     let mut attributes =
         [&map.login, &map.name, &map.mail, &map.title, &map.groups].map(String::clone).to_vec();
     attributes.extend(id_attributes(map).iter().map(|attribute| (*attribute).to_owned()));
     attributes.extend(disabled::ATTRIBUTES.map(str::to_owned));
+    attributes.extend(judge.filter.iter().flat_map(Filter::attributes));
+    attributes.sort_by_key(|attribute| attribute.to_ascii_lowercase());
+    attributes.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
     Search {
         doing: "searching for people",
         base: settings.base.clone(),
@@ -133,6 +142,7 @@ fn people_search(settings: &Settings, filter: String, amount: Amount) -> Search 
         filter,
         attributes,
         amount,
+        controls: Vec::new(),
     }
 }
 
@@ -156,13 +166,19 @@ pub(crate) fn read_id(entry: &Entry, map: &AttributeMap) -> Result<Option<Uuid>,
 }
 
 impl Person {
-    fn read(entry: &Entry, map: &AttributeMap, now: OffsetDateTime) -> Result<Self, String> {
+    pub(crate) fn read(
+        entry: &Entry,
+        map: &AttributeMap,
+        judge: &Judge,
+        now: OffsetDateTime,
+    ) -> Result<Self, String> {
         if entry.dn.is_empty() {
             return Err("it has no name".to_owned());
         }
         let id =
             read_id(entry, map)?.ok_or_else(|| format!("it has no {}", id_attributes(map).join(" or ")))?;
         let login = login(entry, map)?;
+        let Verdict { disabled, expires } = Verdict::of(entry, judge, now)?;
         let name = entry.text(&map.name)?.unwrap_or_else(|| login.clone());
         Ok(Self {
             id,
@@ -172,7 +188,8 @@ impl Person {
             // Nobody should be locked out for a badly written title.
             title: entry.text(&map.title).ok().flatten(),
             groups: entry.texts(&map.groups),
-            disabled: Disabled::judge(entry, now)?,
+            disabled,
+            expires,
             login,
         })
     }
@@ -197,14 +214,14 @@ fn login(entry: &Entry, map: &AttributeMap) -> Result<String, String> {
     Ok(login)
 }
 
-fn list(found: Found, map: &AttributeMap, now: OffsetDateTime) -> Listing {
+fn list(found: Found, map: &AttributeMap, judge: &Judge, now: OffsetDateTime) -> Listing {
     let mut listing = Listing { referrals: found.referrals, ..Listing::default() };
     for dn in found.unreadable {
         listing.skipped.push(Skipped { dn, id: None, why: "it is not readable".to_owned() });
     }
     let mut people = Vec::with_capacity(found.entries.len());
     for entry in found.entries {
-        match Person::read(&entry, map, now) {
+        match Person::read(&entry, map, judge, now) {
             Ok(person) => people.push(person),
             Err(why) => {
                 let id = read_id(&entry, map).ok().flatten();
@@ -262,7 +279,7 @@ mod tests {
             entry("other", &ids[1]),
         ];
         let found = Found { entries, unreadable: vec!["cn=broken".to_owned()], referrals: 1 };
-        let listing = list(found, &AttributeMap::default(), NOW);
+        let listing = list(found, &AttributeMap::default(), &Judge::default(), NOW);
         assert_eq!(listing.people.iter().map(|p| p.login.as_str()).collect::<Vec<_>>(), ["alice"]);
         assert_eq!(listing.skipped.len(), 8);
         assert!(listing.skipped.iter().all(|skipped| !skipped.why.is_empty() && !skipped.dn.is_empty()));

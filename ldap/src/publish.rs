@@ -4,13 +4,13 @@
 
 use std::collections::HashSet;
 
-use ldap3::{Mod, Scope};
+use ldap3::Mod;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::connector::Connector;
 use crate::error::Error;
-use crate::search::{Amount, Search};
+use crate::search::Search;
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,8 @@ impl Connector {
         let person = self.find(login, now).await?.filter(|person| person.id == id);
         let Some(person) = person else { return Ok(Published::NoEntry) };
         self.supervised("publishing a certificate", move |inner| async move {
-            let found = inner.search(&certificates_of(&person.dn)).await?;
+            let certificates = Search::entry("reading certificates", &person.dn, &["userCertificate;binary"]);
+            let found = inner.search(&certificates).await?;
             let held = found.entries.iter().flat_map(|entry| entry.values(ATTRIBUTE)).map(Vec::as_slice);
             let changes = changes(&held.collect(), wanted.as_deref(), &gone);
             if !changes.is_empty() {
@@ -49,17 +50,6 @@ impl Connector {
             Ok(Published::Done)
         })
         .await
-    }
-}
-
-fn certificates_of(dn: &str) -> Search {
-    Search {
-        doing: "reading certificates",
-        base: dn.to_owned(),
-        scope: Scope::Base,
-        filter: "(objectClass=*)".to_owned(),
-        attributes: vec!["userCertificate;binary".to_owned()],
-        amount: Amount::AtMost(1),
     }
 }
 

@@ -3,13 +3,12 @@
 //! Lists are read page by page (RFC 2696). Only result 0 makes an answer whole; whatever else ends a list, its
 //! beginning is thrown away, because an employer would take everybody missing from it for dismissed.
 
-use ldap3::asn1::{PL, parse_tag};
-use ldap3::controls::{Control, ControlType, PagedResults};
-use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions};
+use ldap3::controls::{Control, ControlType, PagedResults, RawControl};
+use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions, SearchStream};
 
-use crate::diagnostic;
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::guard;
 use crate::link::Link;
 use crate::settings::Settings;
 
@@ -21,6 +20,8 @@ pub(crate) struct Search {
     pub(crate) filter: String,
     pub(crate) attributes: Vec<String>,
     pub(crate) amount: Amount,
+    /// What else is asked of the server.
+    pub(crate) controls: Vec<RawControl>,
 }
 
 /// How much is wanted.
@@ -28,6 +29,8 @@ pub(crate) struct Search {
 pub(crate) enum Amount {
     /// Everything, in pages of this size.
     All { page: u32 },
+    /// Everything, at once.
+    Whole,
     /// This many are enough; that there are more is no fault.
     AtMost(u8),
 }
@@ -47,6 +50,18 @@ const MOST: usize = 1_000_000;
 /// Active Directory may send pages without entries; one that sends only those never ends.
 const MOST_EMPTY_PAGES: usize = 1_000;
 
+/// What is asked of the entry without a name (RFC 4512 §5.1); the last three are Active Directory's.
+const ROOT_DSE: [&str; 8] = [
+    "vendorName",
+    "vendorVersion",
+    "supportedControl",
+    "supportedCapabilities",
+    "namingContexts",
+    "defaultNamingContext",
+    "dsServiceName",
+    "highestCommittedUSN",
+];
+
 impl Search {
     /// What the server can do.
     pub(crate) fn root_dse() -> Self {
@@ -55,8 +70,9 @@ impl Search {
             base: String::new(),
             scope: Scope::Base,
             filter: "(objectClass=*)".to_owned(),
-            attributes: ["vendorName", "vendorVersion", "supportedControl"].map(str::to_owned).to_vec(),
+            attributes: ROOT_DSE.map(str::to_owned).to_vec(),
             amount: Amount::AtMost(1),
+            controls: Vec::new(),
         }
     }
 
@@ -70,53 +86,68 @@ impl Search {
             // No attributes at all (RFC 4511 §4.5.1.8).
             attributes: vec!["1.1".to_owned()],
             amount: Amount::AtMost(1),
+            controls: Vec::new(),
+        }
+    }
+
+    /// One entry by its name.
+    pub(crate) fn entry(doing: &'static str, dn: &str, attributes: &[&str]) -> Self {
+        Self {
+            doing,
+            base: dn.to_owned(),
+            scope: Scope::Base,
+            filter: "(objectClass=*)".to_owned(),
+            attributes: attributes.iter().map(|attribute| (*attribute).to_owned()).collect(),
+            amount: Amount::AtMost(1),
+            controls: Vec::new(),
         }
     }
 
     /// Asks, and gathers the whole answer.
     pub(crate) async fn run(&self, link: &Link) -> Result<Found, Error> {
         let mut found = Found::default();
-        let mut cookie = Vec::new();
-        let mut empty_pages = 0;
-        loop {
-            let before = found.entries.len();
-            let result = match tokio::time::timeout(link.limit(), self.page(link, cookie, &mut found)).await {
-                Ok(outcome) => outcome?,
-                Err(_) => return Err(link.timed_out(self.doing)),
-            };
-            self.judge(link, &found, &result)?;
-            if let Amount::AtMost(_) = self.amount {
-                return Ok(found);
-            }
-            cookie = next_page(&result)
-                .ok_or_else(|| link.lost(self.doing, "a page has no readable end".to_owned()))?;
-            if cookie.is_empty() {
-                return Ok(found);
-            }
-            empty_pages += usize::from(found.entries.len() == before);
-            if empty_pages > MOST_EMPTY_PAGES {
-                return Err(link.lost(self.doing, "its list has no end".to_owned()));
-            }
+        let mut pages = self.pages(link);
+        while let Some(page) = pages.next().await? {
+            found.entries.extend(page.entries);
+            found.unreadable.extend(page.unreadable);
+            found.referrals += page.referrals;
         }
+        Ok(found)
     }
 
-    async fn page(&self, link: &Link, cookie: Vec<u8>, found: &mut Found) -> Result<LdapResult, Error> {
+    /// Asks page by page. What came before an error is no list, only entries that were there.
+    pub(crate) fn pages<'a>(&'a self, link: &'a Link) -> Pages<'a> {
+        Pages { search: self, link, cookie: Some(Vec::new()), received: 0, empty: 0 }
+    }
+
+    async fn page(
+        &self,
+        link: &Link,
+        cookie: Vec<u8>,
+        before: usize,
+        found: &mut Found,
+    ) -> Result<LdapResult, Error> {
         let mut ldap = link.ldap();
+        let mut controls: Vec<RawControl> = self.controls.clone();
         match self.amount {
             Amount::All { page } => {
                 let size = i32::try_from(page).unwrap_or(i32::MAX);
-                ldap.with_controls(PagedResults { size, cookie });
+                controls.push(PagedResults { size, cookie }.into());
             }
             Amount::AtMost(most) => {
                 ldap.with_search_options(SearchOptions::new().sizelimit(most.into()));
             }
+            Amount::Whole => {}
+        }
+        if !controls.is_empty() {
+            ldap.with_controls(controls);
         }
         let failure = |error| link.failure(self.doing, error);
         let asked = ldap.streaming_search(&self.base, self.scope, &self.filter, &self.attributes).await;
         let mut answers = asked.map_err(failure)?;
-        while let Some(answer) = answers.next().await.map_err(failure)? {
+        while let Some(answer) = link.next(&mut answers).await.map_err(failure)? {
             self.take(answer, found);
-            if found.entries.len() + found.unreadable.len() > MOST {
+            if before + found.entries.len() + found.unreadable.len() > MOST {
                 return Err(link.lost(self.doing, "it sends more than a million entries".to_owned()));
             }
         }
@@ -134,19 +165,61 @@ impl Search {
         }
     }
 
-    fn judge(&self, link: &Link, found: &Found, result: &LdapResult) -> Result<(), Error> {
-        let received = found.entries.len();
-        let (code, text) = (result.rc, diagnostic::clean(&result.text));
-        match (code, self.amount) {
+    /// Asks, and leaves it to the caller to fetch the answers.
+    pub(crate) async fn stream<'a>(
+        &'a self,
+        link: &Link,
+    ) -> Result<SearchStream<'a, String, &'a Vec<String>>, Error> {
+        let mut ldap = link.ldap();
+        if !self.controls.is_empty() {
+            ldap.with_controls(self.controls.clone());
+        }
+        let asked = ldap.streaming_search(&self.base, self.scope, &self.filter, &self.attributes).await;
+        asked.map_err(|error| link.failure(self.doing, error))
+    }
+
+    fn judge(&self, link: &Link, received: usize, result: &LdapResult) -> Result<(), Error> {
+        match (result.rc, self.amount) {
             (0, _) => Ok(()),
             // sizeLimitExceeded: the limit was ours.
             (4, Amount::AtMost(most)) if received >= usize::from(most) => Ok(()),
-            (3 | 4 | 11, _) => Err(Error::Partial { server: link.server().to_owned(), received, code, text }),
-            _ if received > 0 => {
-                Err(Error::Partial { server: link.server().to_owned(), received, code, text })
-            }
-            _ => Err(Error::Refused { server: link.server().to_owned(), doing: self.doing, code, text }),
+            _ => Err(link.broken_off(self.doing, received, result)),
         }
+    }
+}
+
+/// An answer that comes in pages.
+pub(crate) struct Pages<'a> {
+    search: &'a Search,
+    link: &'a Link,
+    /// What asks for the next page; nothing after the last.
+    cookie: Option<Vec<u8>>,
+    received: usize,
+    empty: usize,
+}
+
+impl Pages<'_> {
+    /// The next page; nothing once all of the answer has come.
+    pub(crate) async fn next(&mut self) -> Result<Option<Found>, Error> {
+        let Some(cookie) = self.cookie.take() else { return Ok(None) };
+        let (search, link) = (self.search, self.link);
+        let mut found = Found::default();
+        let page = search.page(link, cookie, self.received, &mut found);
+        let result = match tokio::time::timeout(link.limit(), page).await {
+            Ok(outcome) => outcome?,
+            Err(_) => return Err(link.timed_out(search.doing)),
+        };
+        self.received += found.entries.len();
+        search.judge(link, self.received, &result)?;
+        if let Amount::All { .. } = search.amount {
+            let unreadable = || link.lost(search.doing, "a page has no readable end".to_owned());
+            self.cookie = Some(next_page(&result).ok_or_else(unreadable)?).filter(|next| !next.is_empty());
+        }
+        self.empty += usize::from(found.entries.is_empty());
+        if self.empty > MOST_EMPTY_PAGES {
+            return Err(link.lost(search.doing, "its list has no end".to_owned()));
+        }
+        Ok(Some(found))
     }
 }
 
@@ -155,7 +228,6 @@ fn next_page(result: &LdapResult) -> Option<Vec<u8>> {
     let control =
         result.ctrls.iter().find(|Control(known, _)| matches!(known, Some(ControlType::PagedResults)));
     let Some(Control(_, control)) = control else { return Some(Vec::new()) };
-    let (_, value) = parse_tag(control.val.as_deref()?).ok()?;
-    let PL::C(parts) = value.payload else { return None };
+    let parts = guard::parse(control.val.as_deref()?)?.expect_constructed()?;
     parts.into_iter().nth(1)?.expect_primitive()
 }

@@ -118,6 +118,7 @@ mod tests {
             title: None,
             groups: Vec::new(),
             disabled: None,
+            expires: None,
         };
         judge(person, code, text, "ldaps://dc1".to_owned(), datetime!(2026-03-01 12:00 UTC))
     }

@@ -20,6 +20,7 @@ use crate::rules::{Judge, Rules};
 use crate::search::{Found, Search};
 use crate::servers::{Opened, Servers, ServiceAccount};
 use crate::settings::{Problem, Security, Settings, SettingsError};
+use crate::sync::{self, Protocol};
 use crate::trust::{self, Identity};
 
 /// A handle on the directory; clones share its connections. Makes none before the first question.
@@ -44,6 +45,8 @@ pub struct Health {
     pub pages: bool,
     /// Whether changes can be pushed to us (RFC 4533).
     pub pushes_changes: bool,
+    /// How changes would be followed, best first.
+    pub protocols: Vec<Protocol>,
     /// Preferred servers that failed before this one answered.
     pub tried: Vec<Error>,
 }
@@ -146,7 +149,8 @@ impl Connector {
                 vendor: Some(vendor).filter(|vendor| !vendor.is_empty()),
                 sees_people: !people.entries.is_empty(),
                 pages: offers("1.2.840.113556.1.4.319"),
-                pushes_changes: offers("1.3.6.1.4.1.4203.1.9.1.1"),
+                pushes_changes: offers(sync::SYNC_REQUEST),
+                protocols: root.as_ref().map(|root| sync::offered(root, &inner.settings)).unwrap_or_default(),
                 tried,
             };
             link.close().await;

@@ -2,7 +2,8 @@
 //!
 //! A [`Connector`] knows an ordered list of LDAP servers and keeps a connection to one of them. It answers four
 //! questions: is the directory well ([`Connector::check`]), who is this ([`Connector::find`]), may they sign in
-//! ([`Connector::sign_in`]), and who is there at all ([`Connector::people`], [`Connector::groups`]). It writes one thing, the certificate by which others encrypt to a
+//! ([`Connector::sign_in`]), and who is there at all ([`Connector::people`], [`Connector::groups`]). It tells what
+//! changes, as it happens ([`Connector::follow`]). It writes one thing, the certificate by which others encrypt to a
 //! person ([`Connector::publish`]). It promises that every answer comes within a time limit, that a partial list is never
 //! passed off as a whole one, and that nothing a server sends can bring the process down. What an employer does with the
 //! people is the employer's affair.
@@ -27,6 +28,7 @@ mod search;
 mod servers;
 mod settings;
 mod sign_in;
+mod sync;
 mod trust;
 mod wire;
 
@@ -41,6 +43,7 @@ pub use publish::Published;
 pub use rules::Rules;
 pub use settings::{AttributeMap, Problem, Settings, SettingsError};
 pub use sign_in::SignIn;
+pub use sync::{Change, Changes, Follow, Kind, Protocol};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -1,7 +1,9 @@
 //! The craft against real directory servers, and against some that misbehave on purpose.
 
+mod active_directory;
 mod connector;
 mod mirror;
 mod openldap;
+mod samba;
 #[path = "../../../src/tests/town/slapd.rs"]
 mod slapd;

@@ -26,6 +26,10 @@ curl                        curl              curl
 test_needs='
 slapd                       slapd             openldap-servers
 ldapsearch                  ldap-utils        openldap-clients
+samba                       samba             samba-dc
+samba-tool                  samba-common-bin  samba-dc-provision
+samba-dsdb                  samba-dsdb-modules samba-dc
+/usr/share/samba/setup      samba-ad-provision samba-dc-provision
 postfix                     postfix           postfix
 dovecot                     dovecot-core      dovecot
 /usr/lib/dovecot/lmtp       dovecot-lmtpd     dovecot
@@ -159,6 +163,8 @@ present() {
         c-headers) printf '#include <stdlib.h>\n' | cc -fsyntax-only -x c - 2>/dev/null ;;
         openssl-headers) pkg-config --exists openssl 2>/dev/null ;;
         paho) /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null ;;
+        # Each architecture has a folder of its own.
+        samba-dsdb) [ -n "$(find -L /usr/lib /usr/lib64 -path '*/samba/ldb/acl.so' 2>/dev/null | head -n 1)" ] ;;
         venv) /usr/bin/python3 -c 'import ensurepip' 2>/dev/null ;;
         # Fedora keeps Dovecot's servers in libexec.
         /usr/lib/dovecot/*) [ -e "$1" ] || [ -e "/usr/libexec/dovecot/${1##*/}" ] ;;

@@ -57,7 +57,8 @@ pub(super) async fn follow(
         };
         match source.since(watch, &since).await {
             Ok(news) if tell(watch, &news).await? => {
-                if news.cookie != since {
+                // Cookies differ from one moment to the next; an older one is as good where nothing happened.
+                if !news.entries.is_empty() {
                     watch.checkpoint(protocol, news.cookie.clone()).await;
                 }
                 (cookie, fresh) = (Some(news.cookie), false);
@@ -173,15 +174,4 @@ pub(super) fn naming_context(watch: &Watch) -> String {
     let contexts = watch.root.texts("namingContexts");
     let longest = contexts.iter().filter(holds).max_by_key(|context| context.len());
     longest.cloned().unwrap_or_else(|| watch.watcher.inner.settings.base.clone())
-}
-
-/// What a search for changes asks for: enough to see that anything changed which we look at.
-pub(super) fn watched_attributes(watch: &Watch) -> Vec<String> {
-    let mut attributes = watch.search(None, Amount::Whole).attributes;
-    let more = ["objectGUID", "objectClass", "isDeleted", "name", "parentGUID"].map(str::to_owned);
-    attributes.extend(more);
-    if looks_at_groups(watch) {
-        attributes.push("member".to_owned());
-    }
-    attributes
 }

@@ -4,7 +4,7 @@ use ldap3::Scope;
 use ldap3::asn1::{StructureTag, parse_uint};
 use ldap3::controls::{Control, RawControl};
 
-use super::active_directory::{News, naming_context, watched_attributes};
+use super::active_directory::{News, naming_context};
 use super::content::{element, value};
 use super::watch::Watch;
 use crate::entry::Entry;
@@ -50,7 +50,8 @@ impl DirSync {
     }
 
     pub(super) async fn since(&mut self, watch: &Watch, cookie: &[u8]) -> Result<News, Error> {
-        self.ask(watch, cookie, watched_attributes(watch)).await
+        // A change of whatever is not asked for is not told, and the filter may look at anything.
+        self.ask(watch, cookie, vec!["*".to_owned()]).await
     }
 
     async fn ask(&mut self, watch: &Watch, cookie: &[u8], attributes: Vec<String>) -> Result<News, Error> {

@@ -177,7 +177,8 @@ async fn a_cookie_that_active_directory_does_not_take_leads_to_a_list() {
         let good = mirror.checkpoint.clone().expect("a checkpoint");
         // Version, hash, protocol and length come first; then the server's own bytes, people's before groups'.
         let mut garbage = good.clone();
-        garbage[38..46].copy_from_slice(b"nonsense");
+        let length = usize::from(u16::from_be_bytes([garbage[36], garbage[37]]));
+        garbage[38..38 + length].fill(b'x');
         let mut mirror = Mirror::new(&connector, by(protocol), Some(&garbage));
         mirror.until("a list", |m| m.lists() == 1).await;
         assert_eq!((mirror.logins().len(), mirror.was_interrupted()), (3, false), "{protocol}");

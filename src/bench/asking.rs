@@ -12,7 +12,7 @@ use crate::tally::{Crew, Figures, Tally, Watch};
 use crate::web::{Site, Web};
 
 /// Clients that ask at a time.
-const CLIENTS: usize = 64;
+const CLIENTS: usize = 256;
 
 /// Connects everybody, then asks everything; each answer is shown to `heard`.
 pub(crate) async fn run(

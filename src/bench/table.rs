@@ -65,7 +65,7 @@ const CHAT: [Row; 4] = [
 
 const CERTIFICATES: [Row; 8] = [
     ("enrolments by EST, TLS 1.3, on disk and audited before the answer", Workload::Enroll, Figure::Rate),
-    ("time of one, with 64 at a time, p50", Workload::Enroll, Figure::P50),
+    ("time of one, with 256 at a time, p50", Workload::Enroll, Figure::P50),
     ("OCSP answers over HTTP, kept ones", Workload::Ocsp, Figure::Rate),
     ("OCSP answers over HTTP, with a nonce, each signed", Workload::OcspNonce, Figure::Rate),
     ("one more revocation among 100,000, until the list with it is signed, p50", Workload::Crl, Figure::P50),
@@ -93,7 +93,7 @@ Chat between people, QoS 1 over mutual TLS 1.3, each with a certificate of their
 when it is on disk (`fdatasync`); mosquitto knows no accounts, has a topic for each pair and keeps messages in memory.
 
 {chat}
-The authority: each enrolment with a one-time token and a key of its own, 64 clients at a time. `openssl speed
+The authority: each enrolment with a one-time token and a key of its own, 256 clients at a time. `openssl speed
 ecdsap256` in the same run makes {signed} signatures and verifies {verified} a second on one core; an enrolment is one of
 each, of which a core could do {possible} a second and nothing else: the whole of it runs at {ratio} of that.
 

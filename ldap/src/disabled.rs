@@ -30,7 +30,7 @@ pub enum Disabled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) disabled: Option<Disabled>,
-    pub(crate) expires: Option<OffsetDateTime>,
+    pub(crate) expires: Option<(OffsetDateTime, Disabled)>,
 }
 
 /// What the rules look at. Most are operational attributes, which servers send only when they are named.
@@ -52,7 +52,7 @@ impl Verdict {
             Some(rule) => Some(rule),
             None => ends.iter().find(|(end, _)| *end <= now).map(|(_, rule)| *rule),
         };
-        let expires = ends.iter().map(|(end, _)| *end).min().filter(|_| disabled.is_none());
+        let expires = ends.into_iter().min_by_key(|(end, _)| *end).filter(|_| disabled.is_none());
         Ok(Self { disabled, expires })
     }
 }
@@ -186,8 +186,9 @@ mod tests {
         };
         // 2027-01-01 and 2026-03-02.
         let both = [("accountExpires", &b"134432352000000000"[..]), ("shadowExpire", b"20514")];
-        assert_eq!(verdict(&both).expires, Some(datetime!(2026-03-02 0:00 UTC)));
-        assert_eq!(verdict(&both[..1]).expires, Some(datetime!(2027-01-01 0:00 UTC)));
+        let expires = |values: &[(&str, &[u8])]| verdict(values).expires.map(|(end, _)| end);
+        assert_eq!(expires(&both), Some(datetime!(2026-03-02 0:00 UTC)));
+        assert_eq!(expires(&both[..1]), Some(datetime!(2027-01-01 0:00 UTC)));
         // Whoever is disabled already stays so.
         let locked = [("nsAccountLock", &b"true"[..]), ("shadowExpire", b"20514")];
         assert_eq!(verdict(&locked), Verdict { disabled: Some(Disabled::NsAccountLock), expires: None });

@@ -37,7 +37,7 @@ pub use credentials::Credentials;
 pub use disabled::Disabled;
 pub use error::Error;
 pub use groups::{Group, GroupListing};
-pub use nesting::Nesting;
+pub use nesting::{Key, Nesting};
 pub use people::{Listing, Person, Skipped};
 pub use publish::Published;
 pub use rules::Rules;

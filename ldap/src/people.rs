@@ -35,8 +35,8 @@ pub struct Person {
     pub groups: Vec<String>,
     /// Why the account may not be used, if so.
     pub disabled: Option<Disabled>,
-    /// When time alone will disable an account that may be used today, without a word of the server.
-    pub expires: Option<OffsetDateTime>,
+    /// When time alone will disable an account that may be used today, without a word of the server, and by which rule.
+    pub expires: Option<(OffsetDateTime, Disabled)>,
 }
 
 /// Everybody, and those who cannot be used.

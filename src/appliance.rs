@@ -178,8 +178,8 @@ impl Appliance {
         };
         busy.spawn(reload::run(hangups, file, small.clone(), stopping.clone()));
         busy.spawn(small.run(stopping.clone()));
-        if house.directory.ldap().is_some() {
-            busy.spawn(duties::sync(house.clone(), config.directory.sync_every.0, stopping.clone()));
+        if let Some(following) = house.directory.follow(&config.directory).await? {
+            busy.spawn(duties::follow(house.clone(), following, stopping.clone()));
         }
         if house.directory.publishes() {
             busy.spawn(duties::publish(house.enrollment.clone(), stopping.clone()));

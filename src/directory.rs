@@ -5,22 +5,32 @@
 //! Whoever may no longer act is cut off here: their live sessions end with the change, not at the next CONNECT.
 
 mod brake;
+mod difference;
+mod follow;
 mod keys;
 pub(crate) mod ldap;
+mod names;
+mod people;
+mod picture;
 mod public_key;
 mod published;
+mod told;
 
-use std::collections::HashMap;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+pub(crate) use difference::SyncReport;
+pub(crate) use follow::Following;
 pub(crate) use keys::KeyRefused;
-pub(crate) use ldap::{Ldap, SyncError, SyncReport};
+pub(crate) use ldap::{Ldap, SyncError};
+use people::People;
 pub(crate) use public_key::{NOBODYS, PublicKey};
 pub(crate) use published::NotPublished;
 
@@ -38,11 +48,13 @@ use crate::time::{Span, Timestamp};
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) kind: DirectoryKind,
-    /// How often LDAP is asked for everybody.
+    /// How often LDAP is asked for everybody, where it does not tell who is gone.
     pub(crate) sync_every: Span,
-    /// A sync that would take away a larger share of the active accounts …
+    /// How often it is asked for changes, where it does not tell by itself.
+    pub(crate) ask_every: Span,
+    /// A sync that would take away a larger share of the active accounts, from a handful on, …
     pub(crate) brake_percent: u8,
-    /// … and at least so many people, waits for an admin.
+    /// … or more people than these, waits for an admin.
     pub(crate) brake_people: usize,
     pub(crate) ldap: Option<ldap::Config>,
 }
@@ -60,8 +72,9 @@ impl Default for Config {
         Self {
             kind: DirectoryKind::Builtin,
             sync_every: Span(Duration::from_secs(300)),
+            ask_every: Span(Duration::from_secs(1)),
             brake_percent: 10,
-            brake_people: 5,
+            brake_people: 20,
             ldap: None,
         }
     }
@@ -74,8 +87,10 @@ impl Config {
         if self.kind == DirectoryKind::Ldap && self.ldap.is_none() {
             problems.push("directory.kind is \"ldap\", but there is no [directory.ldap]".into());
         }
-        if self.sync_every < Span(Duration::from_secs(1)) {
-            problems.push("directory.sync_every: at least \"1s\"".into());
+        for (key, span) in [("sync_every", &self.sync_every), ("ask_every", &self.ask_every)] {
+            if *span < Span(Duration::from_secs(1)) {
+                problems.push(format!("directory.{key}: at least \"1s\""));
+            }
         }
         if self.brake_percent > 100 || self.brake_people == 0 {
             problems.push("directory.brake_percent: 0 to 100; directory.brake_people: at least 1".into());
@@ -92,16 +107,10 @@ impl Config {
 pub(crate) struct Directory {
     store: Store,
     broker: Broker,
-    people: Arc<ArcSwap<People>>,
+    people: Arc<People>,
     /// One change at a time, so that the picture in memory never goes back.
     changing: Arc<Mutex<()>>,
     ldap: Option<Arc<Ldap>>,
-}
-
-#[derive(Default)]
-struct People {
-    by_name: HashMap<String, Arc<Account>>,
-    by_id: HashMap<AccountId, Arc<Account>>,
 }
 
 /// The answer to a name and a password. Which of the refusals it was goes to the audit, never to the client.
@@ -153,43 +162,52 @@ pub(crate) const PASSWORD_MIN: usize = 8;
 impl Directory {
     /// Reads everybody into memory.
     pub(crate) async fn open(store: Store, broker: Broker, ldap: Option<Ldap>) -> Result<Self, StoreError> {
-        let people = Arc::new(ArcSwap::from_pointee(People::default()));
-        let this = Self { store, broker, people, changing: Arc::default(), ldap: ldap.map(Arc::new) };
-        this.reload().await?;
+        let this = Self {
+            store,
+            broker,
+            people: Arc::default(),
+            changing: Arc::default(),
+            ldap: ldap.map(Arc::new),
+        };
+        let (accounts, groups) =
+            this.store.read(|view| Ok((view.accounts()?, view.directory_groups()?))).await?;
+        this.people.bring(&[], accounts);
+        if let Some(ldap) = &this.ldap {
+            ldap.remember(&this.people.all(), &groups).await;
+        }
         Ok(this)
     }
 
     /// Somebody by name, without regard to case.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<Account>> {
-        self.people.load().by_name.get(&name.to_lowercase()).cloned()
+        self.people.by_name(&name.to_lowercase())
     }
 
     /// Somebody by id.
     pub(crate) fn by_id(&self, id: AccountId) -> Option<Arc<Account>> {
-        self.people.load().by_id.get(&id).cloned()
+        self.people.by_id(id)
     }
 
     /// The one person with this mail address, without regard to case; nobody, where several share it.
     pub(crate) fn find_by_mail(&self, address: &str) -> Option<Arc<Account>> {
-        let people = self.people.load();
-        let is_theirs = |account: &&Arc<Account>| {
+        let is_theirs = |account: &Arc<Account>| {
             account.mail.as_deref().is_some_and(|mail| mail.eq_ignore_ascii_case(address))
         };
-        let mut found = people.by_id.values().filter(is_theirs);
+        let mut found = self.people.all().into_iter().filter(is_theirs);
         let first = found.next()?;
-        found.next().is_none().then(|| first.clone())
+        found.next().is_none().then_some(first)
     }
 
     /// Everybody, by name.
     pub(crate) fn all(&self) -> Vec<Arc<Account>> {
-        let mut all: Vec<_> = self.people.load().by_id.values().cloned().collect();
+        let mut all = self.people.all();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.people.load().by_id.len()
+        self.people.count()
     }
 
     /// The principal that an account acts as.
@@ -244,16 +262,18 @@ impl Directory {
             source: Source::Builtin,
             groups: Vec::new(),
             directory_disabled: None,
+            entry: None,
         };
+        let id = draft.id;
         let deed = Deed::new(who, "account.add", &name);
-        self.change(move |tx| {
+        let add = move |tx: &mut Tx| {
             tx.put_account(&draft, now)?;
             if let Some(phc) = &phc {
                 tx.set_password(draft.id, phc)?;
             }
             tx.remember(deed, now)
-        })
-        .await?;
+        };
+        self.change(add, &[id]).await?;
         self.find(&name).ok_or(Refused::NotFound(name))
     }
 
@@ -270,8 +290,8 @@ impl Directory {
         let phc = secret::hash_password(password).await?;
         let deed = Deed::new(who, "account.set-password", &account.name);
         let id = account.id;
-        self.change(move |tx| tx.set_password(id, &phc).and_then(|()| tx.remember(deed, now))).await?;
-        Ok(())
+        let set = move |tx: &mut Tx| tx.set_password(id, &phc).and_then(|()| tx.remember(deed, now));
+        Ok(self.change(set, &[id]).await?)
     }
 
     /// Disables an account: its sessions end at once.
@@ -310,7 +330,7 @@ impl Directory {
             tx.remove_keys_of(id)?;
             tx.remember(deed, now)
         };
-        self.change(remove).await?;
+        self.change(remove, &[id]).await?;
         self.cut_off(account.id);
         Ok(account)
     }
@@ -348,8 +368,9 @@ impl Directory {
         let account = self.find(name).ok_or_else(|| Refused::NotFound(name.into()))?;
         let verb = if disabled { "account.disable" } else { "account.enable" };
         let (id, deed) = (account.id, Deed::new(who, verb, &account.name));
-        self.change(move |tx| tx.set_admin_disabled(id, disabled).and_then(|()| tx.remember(deed, now)))
-            .await?;
+        let set =
+            move |tx: &mut Tx| tx.set_admin_disabled(id, disabled).and_then(|()| tx.remember(deed, now));
+        self.change(set, &[id]).await?;
         self.by_id(id).ok_or_else(|| Refused::NotFound(name.into()))
     }
 
@@ -361,24 +382,20 @@ impl Directory {
         }
     }
 
-    /// Writes, then brings the picture in memory up to date.
+    /// Writes about these, then brings what is known of them in memory up to date.
     async fn change(
         &self,
         work: impl FnOnce(&mut Tx) -> Result<(), StoreError> + Send + 'static,
+        about: &[AccountId],
     ) -> Result<(), StoreError> {
         let _one = self.changing.lock().await;
         self.store.write(work).await?;
-        self.reload().await
-    }
-
-    async fn reload(&self) -> Result<(), StoreError> {
-        let mut people = People::default();
-        for account in self.store.read(|view| view.accounts()).await? {
-            let account = Arc::new(account);
-            people.by_id.insert(account.id, account.clone());
-            people.by_name.insert(account.name.clone(), account);
+        if about.is_empty() {
+            return Ok(());
         }
-        self.people.store(Arc::new(people));
+        let ids = about.to_vec();
+        let accounts = self.store.read(move |view| view.accounts_of(&ids)).await?;
+        self.people.bring(about, accounts);
         // Rights follow the directory: whatever was compiled from it is compiled again.
         self.broker.turn_rights();
         Ok(())

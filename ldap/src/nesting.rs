@@ -23,7 +23,7 @@ pub struct Nesting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key([u8; 16]);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
     dn: Key,
     name: String,
@@ -91,6 +91,11 @@ impl Nesting {
             self.groups.remove(&id);
         }
         touched
+    }
+
+    /// Whether the group is known, and just so.
+    pub fn knows(&self, group: &Group) -> bool {
+        self.groups.get(&group.id).is_some_and(|known| *known == Node::of(group))
     }
 
     /// Keys of the groups that are there.

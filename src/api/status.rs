@@ -111,7 +111,10 @@ async fn check_directory(house: &House) -> Check {
     }
     match ldap.check().await {
         Ok(health) if health.sees_people => {
-            ok("directory", format!("{} over {}", health.server, health.security))
+            let how = ldap
+                .followed()
+                .map_or_else(|| "not followed at this moment".into(), |line| line.protocol.clone());
+            ok("directory", format!("{} over {}, {how}", health.server, health.security))
         }
         Ok(health) => {
             fail("directory", format!("{} shows no people", health.server), "check base and user_filter")

@@ -89,6 +89,8 @@ async fn test_directory(State(house): State<House>) -> Answer<Value> {
             "sees_people": health.sees_people,
             "pages": health.pages,
             "pushes_changes": health.pushes_changes,
+            "protocols": health.protocols.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "followed": ldap.followed().as_deref(),
             "tried": health.tried.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))),
         Err(error) => Err(Refused::Failed(error.to_string())),

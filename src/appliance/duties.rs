@@ -1,6 +1,5 @@
 //! Small duties, each at its own pace: feed the watchdog, tell the numbers, let what is over expire, renew CRL, server
-//! certificate and issuing CA, remind owners of theirs, part with leavers, ask LDAP for everybody and tell it of
-//! certificates.
+//! certificate and issuing CA, remind owners of theirs, part with leavers, follow LDAP and tell it of certificates.
 
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 
 use super::doors::TlsDoors;
 use crate::api::House;
+use crate::directory::{Following, SyncError, SyncReport};
 use crate::enrollment::Enrollment;
 use crate::principal::Principal;
 use crate::time;
@@ -116,31 +116,39 @@ impl Duties {
     }
 }
 
-/// Asks LDAP for everybody, now and then. What goes wrong is told once, until it changes.
-pub(super) async fn sync(house: House, pace: Duration, mut stop: watch::Receiver<bool>) {
-    let (mut turns, mut trouble) = (every(pace), None);
+/// Follows the directory: who leaves there loses certificates here. What goes wrong is told once, until it changes.
+pub(super) async fn follow(house: House, mut following: Following, mut stop: watch::Receiver<bool>) {
+    let mut trouble = None;
     loop {
-        tokio::select! {
-            _ = turns.tick() => {}
+        let told = tokio::select! {
+            followed = following.next() => brought(&house, followed, trouble.is_some()).await,
             _ = stop.changed() => return,
-        }
-        let now = time::now();
-        let told = match house.directory.sync(&Principal::System, None, now).await {
-            Some(Err(error)) => Some(error.to_string()),
-            Some(Ok(report)) => {
-                if trouble.is_some() || report.added + report.changed + report.removed > 0 {
-                    tracing::info!(?report, "the directory was synced");
-                }
-                let parted = house.enrollment.part_with_leavers(&Principal::System, now).await;
-                parted.err().map(|error| error.to_string())
-            }
-            None => None,
         };
         if let Some(why) = told.as_ref().filter(|_| told != trouble) {
             tracing::error!(why, "the directory could not be followed");
         }
         trouble = told;
     }
+}
+
+/// What came of it, or what is wrong.
+async fn brought(
+    house: &House,
+    followed: Result<SyncReport, SyncError>,
+    after_trouble: bool,
+) -> Option<String> {
+    let report = match followed {
+        Ok(report) => report,
+        Err(error) => return Some(error.to_string()),
+    };
+    if after_trouble || report.added + report.changed + report.removed > 0 {
+        tracing::info!(?report, "the directory was synced");
+    }
+    if report.cut_off == 0 {
+        return None;
+    }
+    let parted = house.enrollment.part_with_leavers(&Principal::System, time::now()).await;
+    parted.err().map(|error| error.to_string())
 }
 
 /// Brings the directory to what the ledger says of certificates for mail: when something was issued or revoked, and now

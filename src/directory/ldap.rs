@@ -1,28 +1,32 @@
-//! People from LDAP: asked at sign-in, and listed as a whole now and then.
+//! People from LDAP: asked at sign-in, and brought to what the directory says.
 //!
-//! A sync brings the store to what the directory says, in one transaction, and cuts off who may no longer act. What a
-//! broken search could do to a company is made impossible here: an error, a partial or an empty answer disables
-//! nobody, and a sync that would take many people away at once is held (`brake`).
+//! Whatever it says, all at once or change by change (`follow`), is brought in here, in one transaction, and cuts off who
+//! may no longer act. What a broken search could do to a company is made impossible: an error, a partial or an empty
+//! answer disables nobody, and a change that would take many people away is held (`brake`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
-use chancery_ldap::{AttributeMap, Connector, Group, Health, Person, Settings, SignIn as Answer};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use uuid::Uuid;
+use chancery_ldap::{
+    AttributeMap, Connector, Credentials, Health, Person, Rules, Settings, SignIn as Answer,
+};
+use serde::Deserialize;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::brake::{Brake, Held, Leaver};
-use super::{Directory, SignIn, is_reserved};
-use crate::audit::Deed;
+use super::brake::{Brake, Held};
+use super::difference::{Difference, SyncReport};
+use super::follow::Line;
+use super::picture::Picture;
+use super::told::Told;
+use super::{Directory, SignIn};
 use crate::id::AccountId;
 use crate::principal::Principal;
 use crate::secret::SecretSource;
-use crate::store::{Account, AccountDraft, Source, StoreError, Tx};
+use crate::store::{Account, DirectoryGroup, Source, StoreError, Tx};
 use crate::time::{self, Span, Timestamp};
 
 /// `[directory.ldap]`
@@ -38,10 +42,18 @@ pub(crate) struct Config {
     #[serde(default)]
     bind_dn: String,
     bind_password: Option<SecretSource>,
+    /// PEM files by which the service account is known instead (SASL EXTERNAL).
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
     base: String,
     #[serde(default = "default_user_filter")]
     user_filter: String,
     group_filter: Option<String>,
+    /// Whoever passes it is disabled.
+    disabled_filter: Option<String>,
+    /// Whether a lock after wrong passwords disables too.
+    #[serde(default)]
+    lockout_disables: bool,
     #[serde(default)]
     attributes: Attributes,
     /// Whether certificates for encrypting mail are written into the entries of their owners.
@@ -67,15 +79,44 @@ struct Attributes {
 impl Config {
     /// What the craft says of the settings, without asking any server.
     pub(super) fn problems(&self) -> Vec<String> {
-        // A password is only looked at when there is one to read; its absence is judged at start.
-        match Connector::new(self.settings(), Zeroizing::new("unread".into())) {
+        // Secrets are only looked at when there are some to read; their absence is judged at start.
+        let connector = Connector::new(self.settings(), Zeroizing::new("unread".into()));
+        let mut problems: Vec<_> = match connector.and_then(|connector| connector.with_rules(&self.rules())) {
             Ok(_) => Vec::new(),
             Err(error) => error
                 .problems
                 .into_iter()
                 .map(|problem| format!("directory.ldap.{}: {}", problem.key, problem.what))
                 .collect(),
+        };
+        let shown = [self.client_certificate.is_some(), self.client_key.is_some()];
+        if shown[0] != shown[1] {
+            problems.push("directory.ldap.client_certificate and client_key: one goes with the other".into());
         }
+        if shown[0] && (self.bind_password.is_some() || !self.bind_dn.is_empty()) {
+            problems.push(
+                "directory.ldap.client_certificate: leave bind_dn and bind_password out, the certificate says who it is"
+                    .into(),
+            );
+        }
+        problems
+    }
+
+    /// A handle on the servers, with the secrets read.
+    pub(super) fn connector(&self, credentials: Option<&Path>) -> anyhow::Result<Connector> {
+        let credentials = match (&self.client_certificate, &self.client_key, &self.bind_password) {
+            (Some(chain), Some(key), _) => {
+                Credentials::Certificate { chain: chain.clone(), key: key.clone() }
+            }
+            (_, _, Some(source)) => source.read(credentials).context("directory.ldap.bind_password")?.into(),
+            _ => Zeroizing::new(String::new()).into(),
+        };
+        let connector = Connector::new(self.settings(), credentials);
+        connector.and_then(|connector| connector.with_rules(&self.rules())).context("[directory.ldap]")
+    }
+
+    fn rules(&self) -> Rules {
+        Rules { filter: self.disabled_filter.clone(), lockout: self.lockout_disables }
     }
 
     fn settings(&self) -> Settings {
@@ -117,21 +158,17 @@ fn default_user_filter() -> String {
 /// The LDAP side of the directory.
 pub(crate) struct Ldap {
     pub(super) connector: Connector,
-    brake: Brake,
+    /// What was told is brought in one by one.
+    state: Mutex<State>,
     held: ArcSwapOption<Held>,
+    followed: ArcSwapOption<Line>,
     pub(super) publishes: bool,
 }
 
-/// What a sync did.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct SyncReport {
-    pub(crate) people: usize,
-    pub(crate) added: usize,
-    pub(crate) changed: usize,
-    pub(crate) removed: usize,
-    pub(crate) cut_off: usize,
-    /// Entries that could not be used, each with the reason.
-    pub(crate) skipped: Vec<String>,
+/// What the next words of the directory are understood by.
+struct State {
+    picture: Picture,
+    brake: Brake,
 }
 
 /// Why a sync changed nothing.
@@ -142,23 +179,13 @@ pub(crate) enum SyncError {
     #[error("the directory lists nobody: check `base` and `user_filter`. Nobody was changed")]
     Empty,
     #[error(
-        "this sync would take away {} of {} active people, which looks like a wrong base or filter. Nobody was changed: \
+        "this sync would take away {} of {} active people{}, which looks like a wrong base or filter. Nobody was changed: \
          see `chancery directory held`, then correct the settings, or `chancery directory release {}`",
-        .0.leaving.len(), .0.active, .0.change
+        .0.leaving.len(), .0.active, .0.after_others(), .0.change
     )]
     Held(Arc<Held>),
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The difference between what the store has and what the directory says.
-#[derive(Default)]
-struct Difference {
-    put: Vec<AccountDraft>,
-    gone: Vec<AccountId>,
-    /// Those who may act today and may not afterwards.
-    leaving: Vec<Leaver>,
-    report: SyncReport,
 }
 
 impl Ldap {
@@ -168,13 +195,16 @@ impl Ldap {
         config: &Config,
         credentials: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let password = match &config.bind_password {
-            Some(source) => source.read(credentials).context("directory.ldap.bind_password")?,
-            None => Zeroizing::new(String::new()),
-        };
-        let connector = Connector::new(config.settings(), password).context("[directory.ldap]")?;
+        let connector = config.connector(credentials)?;
+        let state = State { picture: Picture::default(), brake: Brake::of(directory) };
         let publishes = config.publish_certificates;
-        Ok(Self { connector, brake: Brake::of(directory), held: ArcSwapOption::empty(), publishes })
+        let (state, held, followed) = (Mutex::new(state), ArcSwapOption::empty(), ArcSwapOption::empty());
+        Ok(Self { connector, state, held, followed, publishes })
+    }
+
+    /// Takes up what the store has.
+    pub(super) async fn remember(&self, accounts: &[Arc<Account>], groups: &[DirectoryGroup]) {
+        self.state.lock().await.picture = Picture::of(accounts, groups);
     }
 
     /// Connects, binds and looks, for `directory test`.
@@ -191,7 +221,7 @@ impl Ldap {
     ) -> SignIn {
         let now = time::now();
         match self.connector.sign_in(name, &password, now.to_offset()).await {
-            Ok(Answer::Accepted(person)) => accept(directory, person, now).await,
+            Ok(Answer::Accepted(person)) => self.accept(directory, person, now).await,
             Ok(Answer::WrongPassword { .. }) => SignIn::WrongPassword,
             Ok(Answer::Unknown | Answer::Ambiguous) => SignIn::Unknown,
             Ok(Answer::Disabled(person)) => SignIn::Disabled(
@@ -202,9 +232,36 @@ impl Ldap {
         }
     }
 
+    /// What LDAP says of somebody known already is the sync's to bring in.
+    async fn accept(&self, directory: &Directory, person: Person, now: Timestamp) -> SignIn {
+        let id = AccountId::from(person.id);
+        if directory.by_id(id).is_none() {
+            let told = Told::of(person);
+            if let Err(error) = self.bring(directory, &Principal::System, &told, now).await {
+                return SignIn::Unavailable(error.to_string());
+            }
+        }
+        match directory.by_id(id) {
+            Some(account) => match account.disabled() {
+                Some(why) => SignIn::Disabled(why.to_owned()),
+                None => SignIn::Accepted(account),
+            },
+            None => SignIn::Unknown,
+        }
+    }
+
     /// The change that waits for an admin, if one does.
     pub(crate) fn held(&self) -> Option<Arc<Held>> {
         self.held.load_full()
+    }
+
+    /// How the directory is followed, while it is.
+    pub(crate) fn followed(&self) -> Option<Arc<Line>> {
+        self.followed.load_full()
+    }
+
+    pub(super) fn is_followed(&self, line: Option<Line>) {
+        self.followed.store(line.map(Arc::new));
     }
 
     /// Lists everybody and brings the store to it, unless the brake holds the change and nobody released it.
@@ -215,33 +272,89 @@ impl Ldap {
         release: Option<&str>,
         now: Timestamp,
     ) -> Result<SyncReport, SyncError> {
-        let listing = self.connector.people(now.to_offset()).await?;
-        if listing.people.is_empty() {
+        // Nothing older than the list is brought in after it.
+        let mut state = self.state.lock().await;
+        let people = self.connector.people(now.to_offset()).await?;
+        let told = Told::whole(people, self.connector.groups().await?);
+        self.bring_in(&mut state, directory, who, &told, release, now).await
+    }
+
+    /// Brings the store to what was told, unless the brake holds it.
+    pub(super) async fn bring(
+        &self,
+        directory: &Directory,
+        who: &Principal,
+        told: &Told,
+        now: Timestamp,
+    ) -> Result<SyncReport, SyncError> {
+        let mut state = self.state.lock().await;
+        self.bring_in(&mut state, directory, who, told, None, now).await
+    }
+
+    /// Whether time alone disables somebody now.
+    pub(super) async fn is_due(&self, now: Timestamp) -> bool {
+        self.state.lock().await.picture.due(now).next().is_some()
+    }
+
+    async fn bring_in(
+        &self,
+        state: &mut State,
+        directory: &Directory,
+        who: &Principal,
+        told: &Told,
+        release: Option<&str>,
+        now: Timestamp,
+    ) -> Result<SyncReport, SyncError> {
+        if told.all_people.as_ref().is_some_and(HashSet::is_empty) {
             return Err(SyncError::Empty);
         }
-        let groups = Groups::of(&self.connector.groups().await?.groups);
-        let skipped: Vec<_> =
-            listing.skipped.iter().map(|entry| (entry.id, format!("{}: {}", entry.dn, entry.why))).collect();
-        let known = directory.all();
-        let difference = difference(&known, &listing.people, &groups, &skipped);
+        let difference = Difference::of(&directory.people, &state.picture, told, now);
         let may_act =
             |account: &&Arc<Account>| account.source == Source::Ldap && account.disabled().is_none();
-        let active = known.iter().filter(may_act).count();
-        let held = self.brake.judge(&difference.leaving, active, now);
-        let released = match held {
+        let active = match difference.leaving.is_empty() {
+            true => 0,
+            false => directory.people.all().iter().filter(may_act).count(),
+        };
+        let released = match state.brake.judge(&difference.leaving, active, now) {
             Some(held) if release == Some(&*held.change) => Some(held.change),
             Some(held) => return Err(self.hold(directory, who, held, now).await),
             None => None,
         };
+        match released {
+            Some(_) => state.brake.release(),
+            None => state.brake.let_through(difference.leaving.len(), now),
+        }
         let report = difference.report.clone();
         if !difference.is_empty() {
             let leaving: Vec<_> = difference.leaving.iter().map(|leaver| leaver.id).collect();
-            let deeds = difference.deeds(who, released);
-            directory.change(move |tx| apply(tx, &difference, deeds, now)).await?;
+            self.write(&mut state.picture, directory, difference, who, released, now).await?;
             leaving.iter().for_each(|id| directory.cut_off(*id));
         }
         self.held.store(None);
         Ok(report)
+    }
+
+    async fn write(
+        &self,
+        picture: &mut Picture,
+        directory: &Directory,
+        difference: Difference,
+        who: &Principal,
+        released: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ids = difference.ids();
+        let before: Vec<_> = ids.iter().filter_map(|id| directory.by_id(*id)).collect();
+        let deeds = difference.deeds(who, released);
+        let difference = Arc::new(difference);
+        let same = difference.clone();
+        let write = move |tx: &mut Tx| {
+            same.write(tx, now)?;
+            deeds.into_iter().try_for_each(|deed| tx.remember(deed, now))
+        };
+        directory.change(write, &ids).await?;
+        difference.follow(picture, &before);
+        Ok(())
     }
 
     /// The same change is held once, however often a sync meets it.
@@ -257,187 +370,4 @@ impl Ldap {
         self.held.store(Some(held.clone()));
         SyncError::Held(held)
     }
-}
-
-impl Difference {
-    fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.gone.is_empty()
-    }
-
-    /// For the audit: the sync, and each of those who leave.
-    fn deeds(&self, who: &Principal, released: Option<String>) -> Vec<Deed> {
-        let SyncReport { added, changed, removed, .. } = self.report;
-        let mut facts = json!({ "added": added, "changed": changed, "removed": removed });
-        let verb = match released {
-            Some(change) => {
-                facts["change"] = json!(change);
-                "directory.release"
-            }
-            None => "directory.sync",
-        };
-        let leaves = |leaver: &Leaver| {
-            Deed::new(who, "account.leave", &leaver.account).with(json!({ "why": leaver.why }))
-        };
-        let sync = Deed::new(who, verb, "ldap").with(facts);
-        std::iter::once(sync).chain(self.leaving.iter().map(leaves)).collect()
-    }
-}
-
-/// The gone first: their names may have been given to somebody new.
-fn apply(tx: &mut Tx, difference: &Difference, deeds: Vec<Deed>, now: Timestamp) -> Result<(), StoreError> {
-    let Difference { put, gone, .. } = difference;
-    gone.iter().try_for_each(|id| tx.remove_account(*id, now))?;
-    // Names may have been swapped among those who stay: each known one first steps aside.
-    put.iter().try_for_each(|draft| tx.set_account_name(draft.id, &draft.id.to_string()))?;
-    put.iter().try_for_each(|draft| tx.put_account(draft, now))?;
-    deeds.into_iter().try_for_each(|deed| tx.remember(deed, now))
-}
-
-/// What LDAP says of somebody known already is the sync's to bring in: it alone sees the groups as a whole.
-async fn accept(directory: &Directory, person: Person, now: Timestamp) -> SignIn {
-    let draft = draft(&person, &Groups::default());
-    let id = draft.id;
-    if directory.by_id(id).is_none() {
-        if is_reserved(&draft.name) || directory.find(&draft.name).is_some() {
-            return SignIn::Disabled(format!("the name {} belongs to another account", draft.name));
-        }
-        let deed =
-            Deed::new(&Principal::System, "account.add", &draft.name).with(json!({ "source": "ldap" }));
-        let add = move |tx: &mut Tx| tx.put_account(&draft, now).and_then(|()| tx.remember(deed, now));
-        if let Err(error) = directory.change(add).await {
-            return SignIn::Unavailable(error.to_string());
-        }
-    }
-    match directory.by_id(id) {
-        Some(account) => match account.disabled() {
-            Some(why) => SignIn::Disabled(why.to_owned()),
-            None => SignIn::Accepted(account),
-        },
-        None => SignIn::Unknown,
-    }
-}
-
-fn difference(
-    known: &[Arc<Account>],
-    people: &[Person],
-    groups: &Groups,
-    skipped: &[(Option<Uuid>, String)],
-) -> Difference {
-    let mut out = Difference::default();
-    out.report.people = people.len();
-    out.report.skipped = skipped.iter().map(|(_, why)| why.clone()).collect();
-    let by_id: HashMap<AccountId, &Arc<Account>> =
-        known.iter().map(|account| (account.id, account)).collect();
-    let builtin: HashSet<&str> = known
-        .iter()
-        .filter(|account| account.source == Source::Builtin)
-        .map(|account| account.name.as_str())
-        .collect();
-
-    // An entry that could not be read is still there; one without an id might be anybody, so then nobody is removed.
-    let mut present: HashSet<AccountId> =
-        skipped.iter().filter_map(|(id, _)| id.map(AccountId::from)).collect();
-    let removable = skipped.iter().all(|(id, _)| id.is_some());
-    for person in people {
-        let draft = draft(person, groups);
-        present.insert(draft.id);
-        if is_reserved(&draft.name) {
-            out.report.skipped.push(format!("{}: the name {} is the house's", person.dn, draft.name));
-            continue;
-        }
-        if builtin.contains(draft.name.as_str()) {
-            out.report
-                .skipped
-                .push(format!("{}: the built-in directory has an account {}", person.dn, draft.name));
-            continue;
-        }
-        match by_id.get(&draft.id) {
-            None => out.report.added += 1,
-            Some(account) if differs(account, &draft) => out.report.changed += 1,
-            Some(_) => continue,
-        }
-        if let (Some(why), Some(old)) = (&draft.directory_disabled, by_id.get(&draft.id)) {
-            out.leaving.extend(leaver(old, why));
-        }
-        out.put.push(draft);
-    }
-    if removable {
-        let is_gone =
-            |account: &&Arc<Account>| account.source == Source::Ldap && !present.contains(&account.id);
-        for account in known.iter().filter(is_gone) {
-            out.gone.push(account.id);
-            out.leaving.extend(leaver(account, "no longer in the directory"));
-        }
-    }
-    (out.report.removed, out.report.cut_off) = (out.gone.len(), out.leaving.len());
-    out
-}
-
-/// Who may not act today has left before.
-fn leaver(account: &Account, why: &str) -> Option<Leaver> {
-    account.disabled().is_none().then(|| Leaver {
-        id: account.id,
-        account: account.name.clone(),
-        name: account.display.clone(),
-        why: why.to_owned(),
-    })
-}
-
-/// Group names by member, from groups that list their members; servers whose people list their groups need none.
-#[derive(Default)]
-struct Groups {
-    by_dn: HashMap<String, Vec<String>>,
-    by_login: HashMap<String, Vec<String>>,
-}
-
-impl Groups {
-    fn of(groups: &[Group]) -> Self {
-        let mut out = Self::default();
-        for group in groups {
-            for dn in &group.members {
-                out.by_dn.entry(dn.to_lowercase()).or_default().push(group.name.clone());
-            }
-            for login in &group.member_logins {
-                out.by_login.entry(login.to_lowercase()).or_default().push(group.name.clone());
-            }
-        }
-        out
-    }
-
-    /// Every group of a person, by name.
-    fn of_person(&self, person: &Person) -> Vec<String> {
-        let listed =
-            [self.by_dn.get(&person.dn.to_lowercase()), self.by_login.get(&person.login.to_lowercase())];
-        let mut names: Vec<String> = listed.into_iter().flatten().flatten().cloned().collect();
-        names.extend(person.groups.iter().map(|dn| group_name(dn).to_owned()));
-        names.sort();
-        names.dedup();
-        names
-    }
-}
-
-/// The name of a group given by DN: the value of its first part (RFC 4514), as in `cn=ops,ou=groups,…`.
-fn group_name(dn: &str) -> &str {
-    let first = dn.split(',').next().unwrap_or(dn);
-    first.split_once('=').map_or(dn, |(_, value)| value.trim())
-}
-
-fn draft(person: &Person, groups: &Groups) -> AccountDraft {
-    AccountDraft {
-        id: AccountId::from(person.id),
-        name: person.login.to_lowercase(),
-        display: person.name.clone(),
-        mail: person.mail.clone(),
-        source: Source::Ldap,
-        groups: groups.of_person(person),
-        directory_disabled: person.disabled.as_ref().map(ToString::to_string),
-    }
-}
-
-fn differs(known: &Account, draft: &AccountDraft) -> bool {
-    known.name != draft.name
-        || known.display != draft.display
-        || known.mail != draft.mail
-        || known.groups != draft.groups
-        || known.directory_disabled != draft.directory_disabled
 }

@@ -117,6 +117,7 @@ mod tests {
             admin_disabled: false,
             directory_disabled: None,
             created_at: Timestamp::default(),
+            entry: None,
         }
     }
 }

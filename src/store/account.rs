@@ -1,7 +1,9 @@
 //! People: from the built-in directory, or as the last sync of LDAP saw them.
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
 use super::schema::account;
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -37,6 +39,23 @@ pub(crate) struct Account {
     pub(crate) admin_disabled: bool,
     pub(crate) directory_disabled: Option<String>,
     pub(crate) created_at: Timestamp,
+    /// Only of people from LDAP that were heard of since it is kept.
+    pub(crate) entry: Option<Entry>,
+}
+
+/// What the directory says of somebody beyond what others see, from which the account follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Where it stands today.
+    pub(crate) dn: String,
+    /// What they sign in with, in lower case: the account's name, unless that belongs to somebody else.
+    pub(crate) login: String,
+    /// Names of the groups that it lists itself.
+    pub(crate) groups: Vec<String>,
+    /// Why the directory holds it disabled.
+    pub(crate) disabled: Option<String>,
+    /// When time alone will disable it, and what is said of it then.
+    pub(crate) expires: Option<(Timestamp, String)>,
 }
 
 /// What a directory says of a person; what an admin decided is kept apart.
@@ -49,6 +68,7 @@ pub(crate) struct AccountDraft {
     pub(crate) source: Source,
     pub(crate) groups: Vec<String>,
     pub(crate) directory_disabled: Option<String>,
+    pub(crate) entry: Option<Entry>,
 }
 
 impl Account {
@@ -61,52 +81,65 @@ impl Account {
     }
 }
 
-type Columns =
-    (Vec<u8>, String, String, Option<String>, String, Option<String>, String, bool, Option<String>, i64);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = account)]
+struct Row {
+    id: Vec<u8>,
+    name: String,
+    display: String,
+    mail: Option<String>,
+    source: String,
+    password: Option<String>,
+    groups: String,
+    admin_disabled: bool,
+    directory_disabled: Option<String>,
+    created_at: i64,
+    entry: Option<String>,
+}
 
 impl View {
     /// Everybody who has not been removed, by name.
     pub(crate) fn accounts(&mut self) -> Result<Vec<Account>, StoreError> {
-        let rows: Vec<Columns> = account::table
-            .filter(account::removed_at.is_null())
-            .order(account::name)
-            .select((
-                account::id,
-                account::name,
-                account::display,
-                account::mail,
-                account::source,
-                account::password,
-                account::groups,
-                account::admin_disabled,
-                account::directory_disabled,
-                account::created_at,
-            ))
-            .load(&mut self.conn)?;
+        let all = account::table.filter(account::removed_at.is_null()).order(account::name);
+        let rows: Vec<Row> = all.select(Row::as_select()).load(&mut self.conn)?;
         rows.into_iter().map(from_row).collect()
     }
+
+    /// Those of these who have not been removed.
+    pub(crate) fn accounts_of(&mut self, ids: &[AccountId]) -> Result<Vec<Account>, StoreError> {
+        let mut accounts = Vec::with_capacity(ids.len());
+        for some in ids.chunks(AT_ONCE) {
+            let ids = some.iter().map(|id| id.to_bytes().to_vec());
+            let these = account::table.filter(account::id.eq_any(ids)).filter(account::removed_at.is_null());
+            let rows: Vec<Row> = these.select(Row::as_select()).load(&mut self.conn)?;
+            for row in rows {
+                accounts.push(from_row(row)?);
+            }
+        }
+        Ok(accounts)
+    }
 }
+
+/// How many ids one statement names.
+const AT_ONCE: usize = 500;
 
 impl Tx {
     /// Adds a person or brings what the directory says up to date; somebody who had been removed is back.
     pub(crate) fn put_account(&mut self, draft: &AccountDraft, now: Timestamp) -> Result<(), StoreError> {
-        let id = draft.id.to_bytes();
-        let groups = serde_json::to_string(&draft.groups).unwrap_or_else(|_| "[]".into());
-        let said = (
-            account::name.eq(&draft.name),
-            account::display.eq(&draft.display),
-            account::mail.eq(&draft.mail),
-            account::source.eq(draft.source.as_str()),
-            account::groups.eq(&groups),
-            account::directory_disabled.eq(&draft.directory_disabled),
-            account::removed_at.eq(None::<i64>),
-        );
-        diesel::insert_into(account::table)
-            .values((account::id.eq(&id[..]), account::created_at.eq(now.micros()), said))
-            .on_conflict(account::id)
-            .do_update()
-            .set(said)
-            .execute(&mut self.view.conn)?;
+        let (id, groups) = (draft.id.to_bytes(), to_json(&draft.groups)?);
+        let entry = draft.entry.as_ref().map(to_json).transpose()?;
+        let values = [
+            id[..].into(),
+            draft.name.as_str().into(),
+            draft.display.as_str().into(),
+            draft.mail.as_deref().into(),
+            draft.source.as_str().into(),
+            groups.as_str().into(),
+            draft.directory_disabled.as_deref().into(),
+            entry.as_deref().into(),
+            now.micros().into(),
+        ];
+        Kept(PUT, &values).run(&mut self.view.conn)?;
         Ok(())
     }
 
@@ -143,19 +176,31 @@ impl Tx {
     }
 }
 
-fn from_row(row: Columns) -> Result<Account, StoreError> {
-    let (id, name, display, mail, source, password, groups, admin_disabled, directory_disabled, created_at) =
-        row;
+const PUT: &str = "INSERT INTO account (id, name, display, mail, source, groups, directory_disabled, entry, created_at) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
+    display = excluded.display, mail = excluded.mail, source = excluded.source, groups = excluded.groups, \
+    directory_disabled = excluded.directory_disabled, entry = excluded.entry, removed_at = NULL";
+
+fn from_row(row: Row) -> Result<Account, StoreError> {
     Ok(Account {
-        id: AccountId::from_bytes(id16(id)?),
-        name,
-        display,
-        mail,
-        source: if source == "ldap" { Source::Ldap } else { Source::Builtin },
-        password,
-        groups: serde_json::from_str(&groups).map_err(|why| bad_row(why.to_string()))?,
-        admin_disabled,
-        directory_disabled,
-        created_at: Timestamp::from_micros(created_at),
+        id: AccountId::from_bytes(id16(row.id)?),
+        name: row.name,
+        display: row.display,
+        mail: row.mail,
+        source: if row.source == "ldap" { Source::Ldap } else { Source::Builtin },
+        password: row.password,
+        groups: from_json(&row.groups)?,
+        admin_disabled: row.admin_disabled,
+        directory_disabled: row.directory_disabled,
+        created_at: Timestamp::from_micros(row.created_at),
+        entry: row.entry.as_deref().map(from_json).transpose()?,
     })
+}
+
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|why| bad_row(why.to_string()))
+}
+
+pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|why| bad_row(why.to_string()))
 }

@@ -7,7 +7,7 @@
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 /// A statement, with a question mark for each value.
@@ -19,6 +19,8 @@ pub(super) struct Kept<'a>(pub(super) &'static str, pub(super) &'a [Value<'a>]);
 pub(super) enum Value<'a> {
     Number(i64),
     Text(&'a str),
+    /// Text, or NULL.
+    Maybe(Option<&'a str>),
     Bytes(&'a [u8]),
 }
 
@@ -40,6 +42,7 @@ impl QueryFragment<Sqlite> for Kept<'_> {
                 match values.next().ok_or(diesel::result::Error::NotFound)? {
                     Value::Number(number) => out.push_bind_param::<BigInt, i64>(number)?,
                     Value::Text(text) => out.push_bind_param::<Text, &str>(text)?,
+                    Value::Maybe(text) => out.push_bind_param::<Nullable<Text>, Option<&str>>(text)?,
                     Value::Bytes(bytes) => out.push_bind_param::<Binary, &[u8]>(bytes)?,
                 }
             }
@@ -64,6 +67,12 @@ impl From<i64> for Value<'_> {
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Value::Text(text)
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Value::Maybe(text)
     }
 }
 

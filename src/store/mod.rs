@@ -11,6 +11,7 @@ mod admin;
 mod audit;
 mod certificate;
 mod checkpoint;
+mod directory;
 mod envelope;
 mod fixed;
 mod kept;
@@ -38,12 +39,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use diesel::SqliteConnection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-pub(crate) use account::{Account, AccountDraft, Source};
+pub(crate) use account::{Account, AccountDraft, Entry as AccountEntry, Source};
 pub(crate) use acme::{AcmeAccount, AcmeOrder, AcmeOrderState};
 pub(crate) use admin::{ConsoleSession, Link};
 pub(crate) use certificate::{
     Certificate, CertificateState, Ending, LedgerFilter, NewCertificate, RevokedLine, Standing,
 };
+pub(crate) use directory::DirectoryGroup;
 pub(crate) use envelope::{Envelope, EnvelopeState, Untold};
 pub(crate) use key::{Key, KeyId};
 pub(crate) use message::{Delivery, Kind, NewMessage, Placed, Rows};

@@ -5,8 +5,9 @@ use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 table! { account (id) {
     id -> Binary, name -> Text, display -> Text, mail -> Nullable<Text>, source -> Text, password -> Nullable<Text>,
     groups -> Text, admin_disabled -> Bool, directory_disabled -> Nullable<Text>, removed_at -> Nullable<BigInt>,
-    created_at -> BigInt,
+    created_at -> BigInt, entry -> Nullable<Text>,
 } }
+table! { directory_group (id) { id -> Binary, dn -> Text, name -> Text, members -> Text, logins -> Text, } }
 table! { certificate_text (serial) { serial -> Text, names -> Text, } }
 table! { message (seq) {
     seq -> BigInt, id -> Binary, kind -> Integer, author -> Binary, sender -> Text, address -> Text,

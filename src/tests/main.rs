@@ -22,6 +22,7 @@ mod doors;
 mod durability;
 mod est;
 mod flow;
+mod follow;
 mod hostile;
 mod inventory;
 mod keys;

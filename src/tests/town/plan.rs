@@ -49,10 +49,15 @@ impl Plan {
 
     /// People come from this directory; it is asked for everybody at the start and when told to.
     pub(crate) fn ldap(self, slapd: &Slapd) -> Self {
+        self.ldap_under(slapd, slapd.base)
+    }
+
+    /// The same, of a part of the tree.
+    pub(crate) fn ldap_under(self, slapd: &Slapd, base: &str) -> Self {
         self.with("directory", "kind = \"ldap\"\nsync_every = \"1h\"")
             .with("directory.ldap", &format!("servers = [\"{}\"]", slapd.ldaps_url))
             .with("directory.ldap", &format!("ca_file = \"{}\"", slapd.ca_pem.display()))
-            .with("directory.ldap", &format!("bind_dn = \"{}\"\nbase = \"{}\"", slapd.service_dn, slapd.base))
+            .with("directory.ldap", &format!("bind_dn = \"{}\"\nbase = \"{}\"", slapd.service_dn, base))
             .with("directory.ldap", "bind_password = { file = \"@HERE@/ldap.password\" }")
             .with("directory.ldap", "connect_timeout = \"2s\"\noperation_timeout = \"5s\"")
             .file("ldap.password", slapd.service_password)

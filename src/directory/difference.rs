@@ -1,0 +1,301 @@
+//! The difference between what the store has and what the directory says, found without writing anything.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chancery_ldap::{Group, Nesting, Person};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::brake::Leaver;
+use super::names;
+use super::people::People;
+use super::picture::Picture;
+use super::told::Told;
+use crate::audit::Deed;
+use crate::id::AccountId;
+use crate::principal::Principal;
+use crate::store::{Account, AccountDraft, AccountEntry, DirectoryGroup, Source, StoreError, Tx};
+use crate::time::Timestamp;
+
+/// What a sync did, or would do.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct SyncReport {
+    /// How many people were told of.
+    pub(crate) people: usize,
+    pub(crate) added: usize,
+    pub(crate) changed: usize,
+    pub(crate) removed: usize,
+    pub(crate) cut_off: usize,
+    /// Entries that could not be used, each with the reason.
+    pub(crate) skipped: Vec<String>,
+}
+
+impl SyncReport {
+    /// Nothing happened, and nothing was wrong.
+    pub(super) fn is_idle(&self) -> bool {
+        self.added + self.changed + self.removed == 0 && self.skipped.is_empty()
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Difference {
+    pub(super) put: Vec<AccountDraft>,
+    /// Known people who get another name.
+    renamed: Vec<AccountId>,
+    pub(super) gone: Vec<Arc<Account>>,
+    groups: Vec<DirectoryGroup>,
+    groups_gone: Vec<Uuid>,
+    checkpoint: Option<Vec<u8>>,
+    /// Those who may act today and may not afterwards.
+    pub(super) leaving: Vec<Leaver>,
+    pub(super) report: SyncReport,
+    nesting: Option<Arc<Nesting>>,
+}
+
+impl Difference {
+    pub(super) fn of(people: &People, picture: &Picture, told: &Told, now: Timestamp) -> Self {
+        let mut out = Self { checkpoint: told.checkpoint.clone(), ..Self::default() };
+        out.report.skipped.clone_from(&told.skipped);
+        let mut touched: HashSet<AccountId> = told.people.keys().copied().chain(picture.due(now)).collect();
+        touched.extend(out.regroup(picture, told));
+        let gone = out.part(people, told, &touched);
+        let mut drafts: Vec<AccountDraft> = Vec::new();
+        let mut open: Vec<AccountId> = touched.difference(&gone).copied().collect();
+        // What is given up is for those who wait for it, who give up theirs.
+        open.extend(out.gone.iter().flat_map(|account| picture.waiting_after(account)));
+        let mut seen = HashSet::new();
+        while let Some(id) = open.pop() {
+            if gone.contains(&id) || !seen.insert(id) {
+                continue;
+            }
+            let known = people.by_id(id);
+            let told = told.people.get(&id).and_then(Option::as_ref).map(draft);
+            let Some(draft) = told.or_else(|| redraft(known.as_deref()?, now)) else { continue };
+            open.extend(known.iter().flat_map(|account| picture.waiting_after(account)));
+            drafts.push(draft);
+        }
+        let nesting = out.nesting.clone().unwrap_or_else(|| picture.nesting.clone());
+        out.report.people = told.people.values().flatten().count();
+        out.report.skipped.extend(names::settle(&mut drafts, people, &gone));
+        for mut draft in drafts {
+            draft.groups = groups_of(&draft, &nesting);
+            out.compare(people.by_id(draft.id), draft);
+        }
+        (out.report.removed, out.report.cut_off) = (out.gone.len(), out.leaving.len());
+        out
+    }
+
+    pub(super) fn changes_people(&self) -> bool {
+        !self.put.is_empty() || !self.gone.is_empty()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.changes_people()
+            && self.groups.is_empty()
+            && self.groups_gone.is_empty()
+            && self.checkpoint.is_none()
+    }
+
+    /// Whom it is about.
+    pub(super) fn ids(&self) -> Vec<AccountId> {
+        self.put.iter().map(|draft| draft.id).chain(self.gone.iter().map(|account| account.id)).collect()
+    }
+
+    /// For the audit: the sync, and each of those who leave.
+    pub(super) fn deeds(&self, who: &Principal, released: Option<String>) -> Vec<Deed> {
+        if !self.changes_people() {
+            return Vec::new();
+        }
+        let SyncReport { added, changed, removed, .. } = self.report;
+        let mut facts = json!({ "added": added, "changed": changed, "removed": removed });
+        let verb = match released {
+            Some(change) => {
+                facts["change"] = json!(change);
+                "directory.release"
+            }
+            None => "directory.sync",
+        };
+        let leaves = |leaver: &Leaver| {
+            Deed::new(who, "account.leave", &leaver.account).with(json!({ "why": leaver.why }))
+        };
+        let sync = Deed::new(who, verb, "ldap").with(facts);
+        std::iter::once(sync).chain(self.leaving.iter().map(leaves)).collect()
+    }
+
+    /// People, groups and the checkpoint that stands for them. The gone first: their names may have been given to somebody
+    /// new.
+    pub(super) fn write(&self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+        self.gone.iter().try_for_each(|account| tx.remove_account(account.id, now))?;
+        // Names may have been swapped among those who stay: each first steps aside.
+        self.renamed.iter().try_for_each(|id| tx.set_account_name(*id, &id.to_string()))?;
+        self.put.iter().try_for_each(|draft| tx.put_account(draft, now))?;
+        self.groups_gone.iter().try_for_each(|id| tx.remove_directory_group(*id))?;
+        self.groups.iter().try_for_each(|group| tx.put_directory_group(group))?;
+        self.checkpoint.iter().try_for_each(|bytes| tx.set_directory_checkpoint(bytes))
+    }
+
+    /// Once it is written. `before` are those of [`Difference::ids`] as they were.
+    pub(super) fn follow(&self, picture: &mut Picture, before: &[Arc<Account>]) {
+        if let Some(nesting) = &self.nesting {
+            picture.nesting = nesting.clone();
+        }
+        for account in before {
+            if let Some(entry) = &account.entry {
+                picture.unseat(account.id, &account.name, entry);
+            }
+        }
+        for draft in &self.put {
+            if let Some(entry) = &draft.entry {
+                picture.seat(draft.id, &draft.name, entry);
+            }
+        }
+    }
+
+    /// Brings groups up to date, and gives whoever is in other groups than before.
+    fn regroup(&mut self, picture: &Picture, told: &Told) -> Vec<AccountId> {
+        // A directory without any group is no more believed than one without people.
+        let all = told.all_groups.as_ref().filter(|all| !all.is_empty());
+        let absent = |id: &Uuid| all.is_some_and(|all| !all.contains(id));
+        let gone = told.groups.iter().filter(|(_, group)| group.is_none()).map(|(id, _)| *id);
+        let gone: HashSet<Uuid> = gone.chain(picture.nesting.ids().filter(absent)).collect();
+        let changed = |group: &&Group| !picture.nesting.knows(group);
+        let changed: Vec<&Group> = told.groups.values().flatten().filter(changed).collect();
+        if gone.is_empty() && changed.is_empty() {
+            return Vec::new();
+        }
+        let mut nesting = Nesting::clone(&picture.nesting);
+        let mut keys = HashSet::new();
+        for id in gone {
+            keys.extend(nesting.remove(id));
+            self.groups_gone.push(id);
+        }
+        for group in changed {
+            keys.extend(nesting.put(group));
+            self.groups.push(DirectoryGroup {
+                id: group.id,
+                dn: group.dn.clone(),
+                name: group.name.clone(),
+                members: group.members.clone(),
+                logins: group.member_logins.clone(),
+            });
+        }
+        self.nesting = Some(Arc::new(nesting));
+        picture.seated(&keys).collect()
+    }
+
+    /// Whoever is no longer there.
+    fn part(&mut self, people: &People, told: &Told, touched: &HashSet<AccountId>) -> HashSet<AccountId> {
+        let is_told_gone = |id: &&AccountId| matches!(told.people.get(id), Some(None));
+        let mut gone: HashSet<AccountId> = touched.iter().filter(is_told_gone).copied().collect();
+        if let Some(all) = &told.all_people {
+            gone.extend(people.all().iter().map(|account| account.id).filter(|id| !all.contains(id)));
+        }
+        let from_ldap = |account: &Arc<Account>| account.source == Source::Ldap;
+        self.gone.extend(gone.iter().filter_map(|id| people.by_id(*id)).filter(from_ldap));
+        for account in &self.gone {
+            self.leaving.extend(leaver(account, "no longer in the directory"));
+        }
+        self.gone.iter().map(|account| account.id).chain(told_gone(told)).collect()
+    }
+
+    fn compare(&mut self, known: Option<Arc<Account>>, draft: AccountDraft) {
+        match &known {
+            None => self.report.added += 1,
+            Some(account) if differs(account, &draft) => self.report.changed += 1,
+            Some(_) => return,
+        }
+        if let Some(account) = known {
+            if account.name != draft.name {
+                self.renamed.push(account.id);
+            }
+            if let Some(why) = &draft.directory_disabled {
+                self.leaving.extend(leaver(&account, why));
+            }
+        }
+        self.put.push(draft);
+    }
+}
+
+fn told_gone(told: &Told) -> impl Iterator<Item = AccountId> {
+    told.people.iter().filter(|(_, person)| person.is_none()).map(|(id, _)| *id)
+}
+
+/// Who may not act today has left before.
+fn leaver(account: &Account, why: &str) -> Option<Leaver> {
+    account.disabled().is_none().then(|| Leaver {
+        id: account.id,
+        account: account.name.clone(),
+        name: account.display.clone(),
+        why: why.to_owned(),
+    })
+}
+
+/// Somebody as the directory tells of them, but for the groups.
+fn draft(person: &Person) -> AccountDraft {
+    let disabled = person.disabled.as_ref().map(ToString::to_string);
+    let expires = person.expires.map(|(end, rule)| (Timestamp::from(end), rule.to_string()));
+    let entry = AccountEntry {
+        dn: person.dn.clone(),
+        login: person.login.to_lowercase(),
+        groups: person.groups.iter().map(|dn| group_name(dn).to_owned()).collect(),
+        disabled,
+        expires,
+    };
+    AccountDraft {
+        id: AccountId::from(person.id),
+        name: entry.login.clone(),
+        display: person.name.clone(),
+        mail: person.mail.clone(),
+        source: Source::Ldap,
+        groups: Vec::new(),
+        directory_disabled: entry.disabled.clone(),
+        entry: Some(entry),
+    }
+}
+
+/// Somebody of whom the directory told before, at this moment.
+fn redraft(account: &Account, now: Timestamp) -> Option<AccountDraft> {
+    let mut entry = account.entry.clone()?;
+    if let Some((_, why)) = entry.expires.take_if(|(end, _)| *end <= now) {
+        entry.disabled.get_or_insert(why);
+    }
+    Some(AccountDraft {
+        id: account.id,
+        name: entry.login.clone(),
+        display: account.display.clone(),
+        mail: account.mail.clone(),
+        source: account.source,
+        groups: Vec::new(),
+        directory_disabled: entry.disabled.clone(),
+        entry: Some(entry),
+    })
+}
+
+/// Every group, by name: those that list the person, near and far, and those that the person's own entry lists.
+fn groups_of(draft: &AccountDraft, nesting: &Nesting) -> Vec<String> {
+    let Some(entry) = &draft.entry else { return Vec::new() };
+    let near_and_far = nesting.groups_of(&entry.dn, &draft.name);
+    let mut names: Vec<String> =
+        near_and_far.into_iter().filter_map(|id| nesting.name(id)).map(str::to_owned).collect();
+    names.extend(entry.groups.iter().cloned());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The name of a group given by DN: the value of its first part (RFC 4514), as in `cn=ops,ou=groups,…`.
+fn group_name(dn: &str) -> &str {
+    let first = dn.split(',').next().unwrap_or(dn);
+    first.split_once('=').map_or(dn, |(_, value)| value.trim())
+}
+
+fn differs(known: &Account, draft: &AccountDraft) -> bool {
+    known.name != draft.name
+        || known.display != draft.display
+        || known.mail != draft.mail
+        || known.groups != draft.groups
+        || known.directory_disabled != draft.directory_disabled
+        || known.entry != draft.entry
+}

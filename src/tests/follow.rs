@@ -1,0 +1,169 @@
+//! The directory speaks: what changes there is so here at once, without anybody asking.
+
+use std::time::Duration;
+
+use crate::town::Town;
+use crate::town::client::Ending;
+use crate::town::plan::Plan;
+use crate::town::slapd::{Options, Slapd};
+use crate::town::tools::eventually;
+
+const SOON: Duration = Duration::from_secs(2);
+
+fn slapd() -> Slapd {
+    let slapd = Slapd::start(Options::default());
+    slapd.add_person("alice", "Alice Adams", "alice@corp.example", "wonderland");
+    slapd.add_person("bob", "Bob Brown", "bob@corp.example", "builder42");
+    slapd
+}
+
+fn plan(slapd: &Slapd) -> Plan {
+    Town::plan().ldap(slapd).with("directory.ldap", "group_filter = \"(objectClass=groupOfNames)\"")
+}
+
+fn is_known(town: &Town, name: &str) -> bool {
+    town.cli(&format!("account show {name}")).code == 0
+}
+
+fn state(town: &Town, name: &str) -> String {
+    town.ask(&format!("account show {name}"))["state"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_happened_while_the_house_was_closed_is_so_when_it_opens() {
+    let slapd = slapd();
+    let mut town = plan(&slapd).start();
+    eventually("the people are known", || is_known(&town, "bob"));
+    let bob = town.enroll("bob");
+    town.stop();
+    slapd.disable("bob");
+    slapd.remove("alice");
+    slapd.add_person("carol", "Carol Clark", "carol@corp.example", "christmas");
+    town.open();
+    eventually("it is caught up", || is_known(&town, "carol"));
+    assert!(!is_known(&town, "alice"));
+    assert_eq!(state(&town, "bob"), "disabled");
+    eventually("the certificate is revoked", || {
+        town.ask(&format!("cert show {}", bob.serial))["state"] == "revoked"
+    });
+    // Only the difference was told: nobody else was brought in anew.
+    assert!(town.log().contains("added: 1, changed: 1, removed: 1"), "{}", town.log());
+    town.restart();
+    eventually("it is followed", || town.ask("directory test")["followed"]["protocol"].is_string());
+    assert_eq!(town.log().matches("the directory was synced").count(), 2, "{}", town.log());
+}
+
+#[test]
+fn rights_follow_groups_within_groups_while_people_are_connected() {
+    let slapd = slapd();
+    slapd.add_group("ops", &["alice"]);
+    let dn = |group: &str| format!("cn={group},ou=groups,{}", slapd.base);
+    // A circle: operators are staff, and the staff is in operators.
+    slapd.modify_ldif(&format!(
+        "dn: {staff}\nchangetype: add\nobjectClass: groupOfNames\ncn: staff\nmember: {ops}\n\n\
+         dn: {ops}\nchangetype: modify\nadd: member\nmember: {staff}\n",
+        staff = dn("staff"),
+        ops = dn("ops"),
+    ));
+    let town = plan(&slapd).rule("group:staff", "both", "plant/#").start();
+    eventually("the people are known", || is_known(&town, "bob"));
+    let mut alice = town.mqtts(None).id("a").password("alice", "wonderland").connect();
+    let mut bob = town.mqtts(None).id("b").password("bob", "builder42").connect();
+    eventually("alice is staff", || alice.publish("plant/valve", "open") == 0x10);
+    assert_eq!(bob.publish("plant/valve", "open"), 0x87);
+
+    let member = |verb: &str, uid: &str| {
+        let (ops, person) = (dn("ops"), slapd.person_dn(uid));
+        slapd.modify_ldif(&format!("dn: {ops}\nchangetype: modify\n{verb}: member\nmember: {person}\n"));
+    };
+    member("add", "bob");
+    eventually("bob is staff", || bob.publish("plant/valve", "open") == 0x10);
+    member("delete", "alice");
+    eventually("alice is not", || alice.publish("plant/valve", "open") == 0x87);
+    slapd.modify_ldif(&format!("dn: {}\nchangetype: delete\n", dn("staff")));
+    eventually("nobody is", || bob.publish("plant/valve", "open") == 0x87);
+    let groups = town.ask("account show bob")["groups"].clone();
+    assert_eq!(groups, serde_json::json!(["ops"]));
+}
+
+#[test]
+fn whoever_leaves_the_part_of_the_tree_that_is_ours_has_left() {
+    let slapd = slapd();
+    slapd.modify_ldif(&format!(
+        "dn: ou=former,{}\nchangetype: add\nobjectClass: organizationalUnit\nou: former\n",
+        slapd.base
+    ));
+    let town = Town::plan().ldap_under(&slapd, &format!("ou=people,{}", slapd.base)).start();
+    eventually("the people are known", || is_known(&town, "bob"));
+    let mut bob = town.mqtts(None).id("b").password("bob", "builder42").connect();
+    slapd.modify_ldif(&format!(
+        "dn: {}\nchangetype: modrdn\nnewrdn: uid=bob\ndeleteoldrdn: 1\nnewsuperior: ou=former,{}\n",
+        slapd.person_dn("bob"),
+        slapd.base
+    ));
+    assert_eq!(bob.ending(SOON), Ending::Disconnect(0x98));
+    assert!(!is_known(&town, "bob") && is_known(&town, "alice"));
+}
+
+#[test]
+fn a_login_that_is_given_to_somebody_new_opens_nothing_of_the_old_one() {
+    let slapd = slapd();
+    let town = plan(&slapd).start();
+    eventually("the people are known", || is_known(&town, "bob"));
+    let before = town.ask("account show bob")["id"].clone();
+    let old = town.enroll("bob");
+    let mut alice = town.mqtts(None).id("a").password("alice", "wonderland").connect();
+    alice.say("to/bob", "for the old bob");
+    slapd.remove("bob");
+    slapd.add_person("bob", "Bob Baker", "baker@corp.example", "newcomer7");
+    eventually("there is another bob", || {
+        is_known(&town, "bob") && town.ask("account show bob")["id"] != before
+    });
+    let mut new = town.mqtts(None).id("b").password("bob", "newcomer7").connect().listen("from/#");
+    alice.say("to/bob", "for the new bob");
+    new.hears("from/alice", "for the new bob");
+    eventually("the old certificate is revoked", || {
+        town.ask(&format!("cert show {}", old.serial))["state"] == "revoked"
+    });
+}
+
+#[test]
+fn a_login_of_two_entries_stays_with_whoever_has_it_and_passes_on_when_they_leave() {
+    let slapd = slapd();
+    let town = plan(&slapd).start();
+    eventually("the people are known", || is_known(&town, "alice"));
+    let alice = town.ask("account show alice")["id"].clone();
+    let mut there = town.as_person(&town.enroll("alice")).id("a").connect();
+    slapd.modify_ldif(&format!(
+        "dn: cn=Another,ou=people,{}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: alice\ncn: Another\nsn: Another\n",
+        slapd.base
+    ));
+    eventually("the other one is put aside", || town.ask("account list").as_array().map_or(0, Vec::len) == 3);
+    assert_eq!(town.ask("account show alice")["id"], alice);
+    there.ping();
+    let list = town.ask("account list");
+    let aside = list.as_array().expect("a list").iter().find(|account| account["name"] == "Another");
+    let aside = aside.expect("Another").clone();
+    assert_eq!(aside["state"], "disabled", "{aside}");
+    assert!(town.log().contains("another entry has the login"), "{}", town.log());
+
+    slapd.remove("alice");
+    assert_eq!(there.ending(SOON), Ending::Disconnect(0x98));
+    eventually("the name is theirs", || is_known(&town, "alice"));
+    assert_eq!(town.ask("account show alice")["id"], aside["id"]);
+    assert_eq!(state(&town, "alice"), "active");
+}
+
+#[test]
+fn a_server_that_dies_and_comes_back_is_followed_again() {
+    let mut slapd = slapd();
+    let town = plan(&slapd).start();
+    eventually("the people are known", || is_known(&town, "bob"));
+    let mut bob = town.mqtts(None).id("b").password("bob", "builder42").connect();
+    slapd.stop();
+    eventually("the house says so", || town.log().contains("the directory could not be followed"));
+    bob.ping();
+    slapd.start_again();
+    slapd.disable("bob");
+    assert_eq!(bob.ending(Duration::from_secs(40)), Ending::Disconnect(0x98));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::town::Town;
 use crate::town::client::Ending;
 use crate::town::plan::Plan;
+use crate::town::samba::Samba;
 use crate::town::slapd::{Options, Slapd};
 use crate::town::tools::eventually;
 
@@ -166,4 +167,23 @@ fn a_server_that_dies_and_comes_back_is_followed_again() {
     slapd.start_again();
     slapd.disable("bob");
     assert_eq!(bob.ending(Duration::from_secs(40)), Ending::Disconnect(0x98));
+}
+
+#[test]
+fn active_directory_is_asked_each_second_and_whoever_leaves_there_leaves_here() {
+    let samba = Samba::start();
+    ["alice", "bob", "carol"].iter().for_each(|name| samba.add_person(name));
+    let town = Town::plan().samba(&samba).start();
+    eventually("the people are known", || is_known(&town, "carol"));
+    let mut sessions =
+        ["alice", "bob", "carol"].map(|name| town.as_person(&town.enroll(name)).id("d").connect());
+    samba.set("alice", "userAccountControl", "546");
+    samba.remove("bob");
+    for session in &mut sessions[..2] {
+        assert_eq!(session.ending(Duration::from_secs(10)), Ending::Disconnect(0x98));
+    }
+    sessions[2].ping();
+    assert!(!is_known(&town, "bob"));
+    assert_eq!((state(&town, "alice"), state(&town, "carol")), ("disabled".into(), "active".into()));
+    assert_eq!(town.ask("directory test")["followed"]["protocol"], "asked for changes (DirSync)");
 }

@@ -32,6 +32,7 @@ mod mail;
 mod metrics;
 mod ocsp;
 mod owed;
+mod pace;
 mod pkcs11;
 mod reload;
 mod roll;

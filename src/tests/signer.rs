@@ -16,7 +16,7 @@ use crate::town::client::{Ending, PATIENCE};
 use crate::town::plan::Plan;
 use crate::town::softhsm::SoftHsm;
 use crate::town::tools::{eventually, poll, tell, tell_line};
-use crate::town::{DOMAIN, PROGRAM, Town, text};
+use crate::town::{DOMAIN, Town, program, text};
 
 /// A house with its signer.
 pub(crate) struct Pair {
@@ -34,7 +34,7 @@ impl Signer {
     pub(crate) fn start(town: &Town) -> Self {
         let log = fs::File::options().create(true).append(true).open(town.path("signer.log"));
         let process = town
-            .surround(&mut Command::new(PROGRAM))
+            .surround(&mut Command::new(program()))
             .args(["signer", "--socket", text(&socket(town))])
             .args(["--config", text(&town.path("chancery.toml"))])
             .stdin(Stdio::null())

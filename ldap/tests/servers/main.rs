@@ -4,6 +4,7 @@ mod active_directory;
 mod connector;
 mod mirror;
 mod openldap;
+#[path = "../../../src/tests/town/samba.rs"]
 mod samba;
 #[path = "../../../src/tests/town/slapd.rs"]
 mod slapd;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::postfix::Postfix;
+use super::samba::{self, Samba};
 use super::slapd::Slapd;
 use super::softhsm::SoftHsm;
 use super::zones::Zones;
@@ -61,6 +62,19 @@ impl Plan {
             .with("directory.ldap", "bind_password = { file = \"@HERE@/ldap.password\" }")
             .with("directory.ldap", "connect_timeout = \"2s\"\noperation_timeout = \"5s\"")
             .file("ldap.password", slapd.service_password)
+    }
+
+    /// People come from this domain, by an account that may replicate.
+    pub(crate) fn samba(self, samba: &Samba) -> Self {
+        let filter = "(&(objectClass=user)(!(objectClass=computer)))";
+        self.with("directory", "kind = \"ldap\"")
+            .with("directory.ldap", &format!("servers = [\"{}\"]\nstarttls = false", samba.url))
+            .with("directory.ldap", &format!("bind_dn = \"{}\"", samba::ADMIN))
+            .with("directory.ldap", &format!("base = \"OU=people,{}\"", samba::BASE))
+            .with("directory.ldap", "bind_password = { file = \"@HERE@/ldap.password\" }")
+            .with("directory.ldap", &format!("user_filter = \"{filter}\""))
+            .with("directory.ldap.attributes", "login = \"sAMAccountName\"\nname = \"displayName\"")
+            .file("ldap.password", samba::PASSWORD)
     }
 
     /// Notices leave by this relay.

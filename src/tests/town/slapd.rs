@@ -24,6 +24,8 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 pub(crate) struct Options {
     /// Lines added to the database section of `slapd.conf`.
     pub(crate) database_lines: String,
+    /// Entries that are there from the beginning, as LDIF.
+    pub(crate) entries: String,
 }
 
 /// The running server. Killed when dropped.
@@ -57,7 +59,7 @@ impl Slapd {
         certificates(dir.path());
         fs::create_dir(dir.path().join("db")).expect("a folder for the database");
         fs::write(dir.path().join("slapd.conf"), configuration(dir.path(), &options)).expect("slapd.conf");
-        seed(dir.path());
+        seed(dir.path(), &options.entries);
         let mut slapd = Self {
             url: String::new(),
             ldaps_url: String::new(),
@@ -289,7 +291,7 @@ suffix \"{BASE}\"
 rootdn \"cn=admin,{BASE}\"
 rootpw admin-secret
 directory {dir}/db
-maxsize 268435456
+maxsize 1073741824
 dbnosync
 index objectClass,uid,entryUUID,entryCSN eq
 limits dn.exact=\"cn=chancery,ou=services,{BASE}\" size=unlimited size.prtotal=unlimited time=unlimited
@@ -307,7 +309,7 @@ syncprov-sessionlog 1000
     )
 }
 
-fn seed(dir: &Path) {
+fn seed(dir: &Path, entries: &str) {
     let unit = |name: &str| format!("dn: ou={name},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n\n");
     let service = |name: &str| {
         format!(
@@ -327,6 +329,7 @@ fn seed(dir: &Path) {
             "dn: cn=default,ou=policies,{BASE}\nobjectClass: organizationalRole\nobjectClass: pwdPolicy\ncn: default\n\
              pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: 50\n\n"
         ),
+        entries.to_owned(),
     ]
     .concat();
     fs::write(dir.join("seed.ldif"), ldif).expect("the first entries");
@@ -343,7 +346,8 @@ mod tests {
 
     #[test]
     fn the_directory_next_door_keeps_its_people_through_a_restart() {
-        let mut slapd = Slapd::start(Options { database_lines: "index mail eq".to_owned() });
+        let mut slapd =
+            Slapd::start(Options { database_lines: "index mail eq".to_owned(), ..Options::default() });
         let id = slapd.add_person("alice", "Alice Adams", "alice@corp.example", "wonderland");
         slapd.add_people("extra", 2);
         slapd.add_group("ops", &["alice", "extra0000"]);

@@ -1,0 +1,211 @@
+//! How soon the directory's word is so here, and what it costs.
+//!
+//! Nothing about speed can fail here: the sentences are tried in small, and `sh packaging/bench directory` tries them in the
+//! size in which they are measured, and shows the lines of the table that they print.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::town::samba::Samba;
+use crate::town::slapd::{Options, Slapd};
+use crate::town::tools::{eventually, poll};
+use crate::town::web::Web;
+use crate::town::{Person, Town};
+
+/// How many people are disabled one by one.
+fn runs() -> usize {
+    if is_measured() { 100 } else { 2 }
+}
+
+/// People, and groups, of a large company.
+fn size() -> (usize, usize) {
+    if is_measured() { (100_000, 2000) } else { (300, 10) }
+}
+
+fn is_measured() -> bool {
+    std::env::var_os("CHANCERY_MEASURE").is_some()
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Those who measure disable more people in an hour than a brake lets pass.
+const BRAKE: &str = "brake_people = 1000\nbrake_percent = 100";
+
+/// From the change in the directory to the end of everything somebody has here.
+struct CutOff {
+    session: Duration,
+    certificate: Duration,
+    web: Duration,
+}
+
+fn cut_off(town: &Town, name: &str, web: Option<&mut Web>, disable: impl FnOnce()) -> CutOff {
+    let person = town.enroll(name);
+    let mut session = town.as_person(&person).id("d").connect();
+    let begun = Instant::now();
+    disable();
+    session.ending(PATIENCE);
+    let session = begun.elapsed();
+    poll(PATIENCE, || is_refused(town, &person).then_some(())).expect("the certificate is refused");
+    let certificate = begun.elapsed();
+    if let Some(web) = web {
+        poll(PATIENCE, || (web.get("/enroll").status != 200).then_some(())).expect("the browser is out");
+    }
+    CutOff { session, certificate, web: begun.elapsed() }
+}
+
+fn is_refused(town: &Town, person: &Person) -> bool {
+    town.as_person(person).try_connect().is_err()
+}
+
+fn tell(server: &str, runs: &[CutOff]) {
+    let row = |what: &str, took: &dyn Fn(&CutOff) -> Duration| {
+        let mut took: Vec<_> = runs.iter().map(took).collect();
+        took.sort_unstable();
+        let at = |percent: usize| took[(took.len() * percent).div_ceil(100) - 1].as_secs_f64() * 1000.0;
+        println!("| {server}: {what} | {:.0} ms | {:.0} ms | {:.0} ms |", at(50), at(99), at(100));
+    };
+    println!("| from the disabling to the end of … ({} runs) | p50 | p99 | max |", runs.len());
+    println!("|---|--:|--:|--:|");
+    row("the MQTT session", &|run| run.session);
+    row("the certificate", &|run| run.certificate);
+    row("the browser's session", &|run| run.web);
+}
+
+#[test]
+fn slapd_disables_somebody() {
+    let slapd = Slapd::start(Options::default());
+    slapd.add_people("leaver", runs());
+    let town = Town::plan().ldap(&slapd).with("directory", BRAKE).start();
+    poll(PATIENCE, || (town.cli(&format!("account show leaver{:04}", runs() - 1)).code == 0).then_some(()))
+        .expect("everybody");
+    let run = |number: usize| {
+        let name = format!("leaver{number:04}");
+        let mut web = Web::new(&town);
+        let fields = [("name", &*name), ("password", &*name)];
+        web.submit("/enroll/sign-in", "/enroll/sign-in", &fields);
+        assert_eq!(web.get("/enroll").status, 200, "{name} is in");
+        cut_off(&town, &name, Some(&mut web), || slapd.disable(&name))
+    };
+    tell("OpenLDAP, syncrepl", &(0..runs()).map(run).collect::<Vec<_>>());
+}
+
+#[test]
+fn active_directory_disables_somebody() {
+    let samba = Samba::start();
+    let people: Vec<_> = (0..runs()).map(|number| format!("leaver{number:04}")).collect();
+    people.iter().for_each(|name| samba.add_person(name));
+    let town = Town::plan().samba(&samba).with("directory", BRAKE).start();
+    poll(PATIENCE, || (town.cli(&format!("account show leaver{:04}", runs() - 1)).code == 0).then_some(()))
+        .expect("everybody");
+    let run = |name: &String| cut_off(&town, name, None, || samba.set(name, "userAccountControl", "546"));
+    tell("Samba AD, DirSync", &people.iter().map(run).collect::<Vec<_>>());
+}
+
+const MEMBERS: usize = 50;
+
+/// Everybody is in two groups, and each group in the one before.
+fn company(base: &str) -> String {
+    let (people, groups) = size();
+    let mut ldif = String::new();
+    let dn = |number: usize| format!("uid=person{number:05},ou=people,{base}");
+    for number in 0..people {
+        ldif += &format!(
+            "dn: {}\nobjectClass: inetOrgPerson\nuid: person{number:05}\ncn: Some Body {number}\nsn: {number}\n\
+             mail: some.body.{number}@corp.example\ntitle: Clerk\nuserPassword: secret\n\n",
+            dn(number)
+        );
+    }
+    for number in 0..groups {
+        ldif += &format!(
+            "dn: cn=group{number:04},ou=groups,{base}\nobjectClass: groupOfNames\ncn: group{number:04}\n"
+        );
+        for member in 0..MEMBERS * 2 {
+            ldif += &format!("member: {}\n", dn((number * MEMBERS + member) % people));
+        }
+        if number % 10 == 9 {
+            ldif += &format!("member: cn=group{:04},ou=groups,{base}\n", number - 1);
+        }
+        ldif.push('\n');
+    }
+    ldif
+}
+
+fn dump(slapd: &Slapd) -> Duration {
+    let begun = Instant::now();
+    let attributes =
+        ["uid", "cn", "mail", "title", "memberOf", "entryUUID", "member", "pwdAccountLockedTime"];
+    let done = Command::new("ldapsearch")
+        .args(["-x", "-LLL", "-H", &slapd.ldaps_url, "-D", &slapd.service_dn, "-w", slapd.service_password])
+        .args(["-E", "pr=500/noprompt", "-b", slapd.base])
+        .arg("(|(objectClass=inetOrgPerson)(objectClass=groupOfNames))")
+        .args(attributes)
+        .env("LDAPTLS_CACERT", &slapd.ca_pem)
+        .stdout(Stdio::null())
+        .status()
+        .expect("ldapsearch");
+    assert!(done.success());
+    begun.elapsed()
+}
+
+/// A line of `/proc/PID/status`, in MiB.
+fn memory(town: &Town, line: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", town.pid())).expect("the daemon's status");
+    let line = status.lines().find_map(|text| text.strip_prefix(line)).expect("the line");
+    line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().expect("kB") / 1024
+}
+
+/// Processor time the daemon has used, in hundredths of a second.
+fn ticks(town: &Town) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", town.pid())).expect("the daemon's times");
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap_or(0) + fields[12].parse::<u64>().unwrap_or(0)
+}
+
+#[test]
+fn a_large_company_comes_in_and_only_its_changes_after_it() {
+    let slapd = Slapd::start(Options { entries: company("dc=corp,dc=example"), ..Options::default() });
+    dump(&slapd);
+    let mut dumps = [dump(&slapd), dump(&slapd), dump(&slapd)];
+    dumps.sort_unstable();
+    println!("| {:?} people and groups | time | times `ldapsearch` | processor | peak memory |", size());
+    println!("|---|--:|--:|--:|--:|");
+    println!("| `ldapsearch` | {:.1} s | | | |", dumps[1].as_secs_f64());
+
+    let groups = "group_filter = \"(objectClass=groupOfNames)\"";
+    let mut town = Town::plan().ldap(&slapd).with("directory.ldap", groups).start();
+    let took = |what: &str, town: &Town, begun: Instant, before: u64| {
+        let (time, ticks) = (begun.elapsed().as_secs_f64(), (ticks(town) - before) as f64 / 100.0);
+        let ratio = time / dumps[1].as_secs_f64();
+        println!("| {what} | {time:.1} s | {ratio:.2} | {ticks:.1} s | {} MiB |", memory(town, "VmHWM:"));
+    };
+    let begun = Instant::now();
+    let last = format!("--json account show person{:05}", size().0 - 1);
+    let is_in_groups = |shown: &Value| shown["groups"].as_array().is_some_and(|groups| !groups.is_empty());
+    let all = || Some(town.cli(&last)).filter(|told| told.code == 0 && is_in_groups(&told.json()));
+    poll(Duration::from_secs(300), all).expect("everybody");
+    took("first sync", &town, begun, 0);
+
+    let (begun, before) = (Instant::now(), ticks(&town));
+    for number in 0..runs() {
+        let dn = slapd.person_dn(&format!("person{number:05}"));
+        slapd.modify_ldif(&format!("dn: {dn}\nchangetype: modify\nreplace: cn\ncn: Another Body\n"));
+    }
+    let last = format!("account show person{:05}", runs() - 1);
+    eventually("the last change is here", || town.ask(&last)["name"] == "Another Body");
+    took(&format!("{} changes, one by one", runs()), &town, begun, before);
+
+    let begun = Instant::now();
+    town.restart();
+    eventually("it is followed again", || town.ask("directory test")["followed"].is_object());
+    took("a restart", &town, begun, 0);
+    let (begun, before) = (Instant::now(), ticks(&town));
+    let left = town.ask("directory sync");
+    took("listed once more by an admin", &town, begun, before);
+    assert_eq!(
+        (&left["added"], &left["changed"], &left["removed"]),
+        (&0.into(), &0.into(), &0.into()),
+        "{left}"
+    );
+}

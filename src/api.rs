@@ -21,6 +21,7 @@ mod system;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -69,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) websocket_path: String,
     /// Where people reach the console.
     pub(crate) console_url: String,
+    /// Where systemd puts the service's credentials.
+    pub(crate) credentials: Option<PathBuf>,
 }
 
 impl Facts {

@@ -139,6 +139,7 @@ impl Appliance {
             doors: doors.addresses(),
             websocket_path: config.door.wss.as_ref().map(|door| door.path.clone()).unwrap_or_default(),
             console_url: doors::console_url(domain, &doors),
+            credentials,
         };
         let facts = Arc::new(facts);
         let house = House { store, broker, directory, chat, enrollment, outbox, peers, metrics_token, facts };

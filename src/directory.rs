@@ -12,6 +12,7 @@ pub(crate) mod ldap;
 mod names;
 mod people;
 mod picture;
+mod preview;
 mod public_key;
 mod published;
 mod told;
@@ -22,6 +23,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chancery_ldap::Connector;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
@@ -31,6 +33,7 @@ pub(crate) use follow::Following;
 pub(crate) use keys::KeyRefused;
 pub(crate) use ldap::{Ldap, SyncError};
 use people::People;
+pub(crate) use preview::Preview;
 pub(crate) use public_key::{NOBODYS, PublicKey};
 pub(crate) use published::NotPublished;
 
@@ -345,6 +348,20 @@ impl Directory {
     ) -> Option<Result<SyncReport, SyncError>> {
         let ldap = self.ldap.clone()?;
         Some(ldap.sync(self, who, release, now).await)
+    }
+
+    /// What [`Directory::sync`] would do, by other servers or settings where they are given; `None` when there are neither
+    /// and the directory is built in.
+    pub(crate) async fn preview(
+        &self,
+        other: Option<Connector>,
+        now: Timestamp,
+    ) -> Option<Result<Preview, SyncError>> {
+        match (&self.ldap, other) {
+            (Some(ldap), other) => Some(ldap.preview(self, other.as_ref(), now).await),
+            (None, Some(connector)) => Some(Preview::of_the_first(&connector, &self.people, now).await),
+            (None, None) => None,
+        }
     }
 
     /// The LDAP side, when there is one.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, House, Refused};
 use crate::audit::{Deed, Entry, Verified};
-use crate::directory::SyncError;
+use crate::directory::{Preview, SyncError, ldap};
 use crate::enrollment::{Adopted, RollView};
 use crate::principal::Principal;
 use crate::secret;
@@ -36,6 +36,7 @@ pub(super) fn routes() -> axum::Router<House> {
         .route("/api/v1/ca/adopt", post(adopt))
         .route("/api/v1/directory/test", get(test_directory))
         .route("/api/v1/directory/sync", post(sync_directory))
+        .route("/api/v1/directory/preview", post(preview))
         .route("/api/v1/directory/held", get(held))
         .route("/api/v1/directory/held/{change}/release", post(release))
         .route("/api/v1/audit", get(audit))
@@ -101,6 +102,21 @@ async fn sync_directory(State(house): State<House>) -> Answer<Value> {
     sync(&house, None).await
 }
 
+/// What a sync would do; with the `[directory.ldap]` that is brought where one is, as it would stand in the file.
+async fn preview(State(house): State<House>, other: Option<Json<ldap::Config>>) -> Answer<Preview> {
+    let credentials = house.facts.credentials.as_deref();
+    let connector = |Json(config): Json<ldap::Config>| match config.problems() {
+        problems if !problems.is_empty() => Err(Refused::BadRequest(problems.join("; "))),
+        _ => config.connector(credentials).map_err(|error| Refused::BadRequest(format!("{error:#}"))),
+    };
+    let other = other.map(connector).transpose()?;
+    match house.directory.preview(other, time::now()).await {
+        Some(Ok(preview)) => Ok(Json(preview)),
+        Some(Err(error)) => Err(Refused::Failed(error.to_string())),
+        None => Err(Refused::Forbidden(BUILT_IN.into())),
+    }
+}
+
 /// The change that waits for an admin: an empty object when none does.
 async fn held(State(house): State<House>) -> Json<Value> {
     let held = house.directory.ldap().and_then(|ldap| ldap.held());
@@ -118,7 +134,7 @@ async fn sync(house: &House, release: Option<&str>) -> Answer<Value> {
         Some(Err(held @ SyncError::Held(_))) => return Err(Refused::Forbidden(held.to_string())),
         Some(Err(error)) => return Err(Refused::Failed(error.to_string())),
         None => {
-            return Err(Refused::Forbidden("the directory is built in: there is nothing to sync".into()));
+            return Err(Refused::Forbidden(BUILT_IN.into()));
         }
     };
     house.enrollment.part_with_leavers(&who, now).await?;
@@ -159,3 +175,5 @@ pub(crate) async fn console_link(
         .await?;
     Ok((format!("{url}/link/{}", secret.as_str()), until))
 }
+
+const BUILT_IN: &str = "the directory is built in: there is nothing to sync";

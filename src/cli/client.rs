@@ -98,8 +98,8 @@ impl Client {
     }
 
     /// Asks for what other servers must answer first.
-    pub(super) fn post_patiently(&self, path: &str) -> Result<Value, Trouble> {
-        json(&self.request(Method::POST, path, None, LONG_PATIENCE)?)
+    pub(super) fn post_patiently(&self, path: &str, body: Option<&Value>) -> Result<Value, Trouble> {
+        json(&self.request(Method::POST, path, body, LONG_PATIENCE)?)
     }
 
     pub(super) fn put(&self, path: &str) -> Result<Value, Trouble> {

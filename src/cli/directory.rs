@@ -1,6 +1,10 @@
 //! `directory`: where people come from.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
+use serde_json::Value;
 
 use super::client::{Client, at};
 use super::output::Output;
@@ -13,6 +17,12 @@ pub(super) enum Verb {
     Test,
     /// Ask LDAP for everybody now
     Sync,
+    /// What a sync would do, without doing it
+    Preview {
+        /// With the [directory.ldap] of this file instead
+        #[arg(long, value_name = "FILE")]
+        with: Option<PathBuf>,
+    },
     /// Whom a sync would take away that is held because they are many
     Held,
     /// Let through the change that `directory held` shows
@@ -20,6 +30,22 @@ pub(super) enum Verb {
         #[arg(value_parser = super::named)]
         change: String,
     },
+}
+
+/// The table as it stands in a configuration.
+fn ldap_settings(file: &Path) -> Result<Value, Trouble> {
+    let wrong = |what: String| Trouble::Usage(format!("{}: {what}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let whole: Value = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    match whole["directory"]["ldap"].clone() {
+        Value::Null => Err(wrong("there is no [directory.ldap] in it".into())),
+        settings => Ok(settings),
+    }
+}
+
+fn without_changes(mut preview: Value) -> Value {
+    preview.as_object_mut().map(|fields| fields.remove("changes"));
+    preview
 }
 
 const REPORT: &[&str] = &["people", "added", "changed", "removed", "cut_off"];
@@ -39,8 +65,18 @@ impl Verb {
                 }
             }
             Verb::Sync => {
-                let answer = client.post_patiently(&at(&["directory", "sync"]))?;
+                let answer = client.post_patiently(&at(&["directory", "sync"]), None)?;
                 out.show(REPORT, &answer)
+            }
+            Verb::Preview { with } => {
+                let settings = with.as_deref().map(ldap_settings).transpose()?;
+                let preview = client.post_patiently(&at(&["directory", "preview"]), settings.as_ref())?;
+                if out.json() {
+                    return out.value(&preview);
+                }
+                out.list("changes", &["account", "name", "what", "details"], &preview["changes"])?;
+                out.text("\n")?;
+                out.show(&[REPORT, &["held"]].concat(), &without_changes(preview))
             }
             Verb::Held => {
                 let held = client.get(&at(&["directory", "held"]))?;
@@ -57,7 +93,7 @@ impl Verb {
                 ))
             }
             Verb::Release { change } => {
-                let answer = client.post_patiently(&at(&["directory", "held", &change, "release"]))?;
+                let answer = client.post_patiently(&at(&["directory", "held", &change, "release"]), None)?;
                 out.show(REPORT, &answer)
             }
         }

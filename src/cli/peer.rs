@@ -76,7 +76,7 @@ impl Verb {
                 out.done(&format!("{domain} is no longer a peer"), &answer)
             }
             Verb::Check { domain } => {
-                let answer = client.post_patiently(&at(&["peers", &domain, "check"]))?;
+                let answer = client.post_patiently(&at(&["peers", &domain, "check"]), None)?;
                 if out.json() { out.value(&answer) } else { out.text(&verdicts(&answer)) }
             }
         }

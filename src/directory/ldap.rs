@@ -21,6 +21,7 @@ use super::brake::{Brake, Held};
 use super::difference::{Difference, SyncReport};
 use super::follow::Line;
 use super::picture::Picture;
+use super::preview::Preview;
 use super::told::Told;
 use super::{Directory, SignIn};
 use crate::id::AccountId;
@@ -78,7 +79,7 @@ struct Attributes {
 
 impl Config {
     /// What the craft says of the settings, without asking any server.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         // Secrets are only looked at when there are some to read; their absence is judged at start.
         let connector = Connector::new(self.settings(), Zeroizing::new("unread".into()));
         let mut problems: Vec<_> = match connector.and_then(|connector| connector.with_rules(&self.rules())) {
@@ -103,7 +104,7 @@ impl Config {
     }
 
     /// A handle on the servers, with the secrets read.
-    pub(super) fn connector(&self, credentials: Option<&Path>) -> anyhow::Result<Connector> {
+    pub(crate) fn connector(&self, credentials: Option<&Path>) -> anyhow::Result<Connector> {
         let credentials = match (&self.client_certificate, &self.client_key, &self.bind_password) {
             (Some(chain), Some(key), _) => {
                 Credentials::Certificate { chain: chain.clone(), key: key.clone() }
@@ -274,9 +275,22 @@ impl Ldap {
     ) -> Result<SyncReport, SyncError> {
         // Nothing older than the list is brought in after it.
         let mut state = self.state.lock().await;
-        let people = self.connector.people(now.to_offset()).await?;
-        let told = Told::whole(people, self.connector.groups().await?);
+        let told = list(&self.connector, now).await?;
         self.bring_in(&mut state, directory, who, &told, release, now).await
+    }
+
+    /// What a sync would do, under other settings where some are given.
+    pub(super) async fn preview(
+        &self,
+        directory: &Directory,
+        other: Option<&Connector>,
+        now: Timestamp,
+    ) -> Result<Preview, SyncError> {
+        let state = self.state.lock().await;
+        let told = list(other.unwrap_or(&self.connector), now).await?;
+        let difference = Difference::of(&directory.people, &state.picture, &told, now);
+        let held = state.brake.judge(&difference.leaving, active(directory), now).is_some();
+        Ok(Preview::of(&difference, &directory.people, held))
     }
 
     /// Brings the store to what was told, unless the brake holds it.
@@ -309,12 +323,7 @@ impl Ldap {
             return Err(SyncError::Empty);
         }
         let difference = Difference::of(&directory.people, &state.picture, told, now);
-        let may_act =
-            |account: &&Arc<Account>| account.source == Source::Ldap && account.disabled().is_none();
-        let active = match difference.leaving.is_empty() {
-            true => 0,
-            false => directory.people.all().iter().filter(may_act).count(),
-        };
+        let active = if difference.leaving.is_empty() { 0 } else { active(directory) };
         let released = match state.brake.judge(&difference.leaving, active, now) {
             Some(held) if release == Some(&*held.change) => Some(held.change),
             Some(held) => return Err(self.hold(directory, who, held, now).await),
@@ -370,4 +379,19 @@ impl Ldap {
         self.held.store(Some(held.clone()));
         SyncError::Held(held)
     }
+}
+
+/// Everybody, of whom there must be some.
+pub(super) async fn list(connector: &Connector, now: Timestamp) -> Result<Told, SyncError> {
+    let people = connector.people(now.to_offset()).await?;
+    if people.people.is_empty() {
+        return Err(SyncError::Empty);
+    }
+    Ok(Told::whole(people, connector.groups().await?))
+}
+
+/// How many people of LDAP may act today.
+fn active(directory: &Directory) -> usize {
+    let may_act = |account: &&Arc<Account>| account.source == Source::Ldap && account.disabled().is_none();
+    directory.people.all().iter().filter(may_act).count()
 }

@@ -5,6 +5,7 @@
 //! Whoever may no longer act is cut off here: their live sessions end with the change, not at the next CONNECT.
 
 mod brake;
+mod config;
 mod difference;
 mod follow;
 mod keys;
@@ -21,13 +22,12 @@ mod told;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chancery_ldap::Connector;
-use serde::Deserialize;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+pub(crate) use config::{Config, DirectoryKind};
 pub(crate) use difference::SyncReport;
 pub(crate) use follow::Following;
 pub(crate) use keys::KeyRefused;
@@ -44,66 +44,7 @@ use crate::mqtt::Reason;
 use crate::principal::{Actor, HOUSE, Principal};
 use crate::secret;
 use crate::store::{Account, AccountDraft, Source, Store, StoreError, Tx};
-use crate::time::{Span, Timestamp};
-
-/// `[directory]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Config {
-    pub(crate) kind: DirectoryKind,
-    /// How often LDAP is asked for everybody, where it does not tell who is gone.
-    pub(crate) sync_every: Span,
-    /// How often it is asked for changes, where it does not tell by itself.
-    pub(crate) ask_every: Span,
-    /// A sync that would take away a larger share of the active accounts, from a handful on, …
-    pub(crate) brake_percent: u8,
-    /// … or more people than these, waits for an admin.
-    pub(crate) brake_people: usize,
-    pub(crate) ldap: Option<ldap::Config>,
-}
-
-/// Where people come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum DirectoryKind {
-    Builtin,
-    Ldap,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            kind: DirectoryKind::Builtin,
-            sync_every: Span(Duration::from_secs(300)),
-            ask_every: Span(Duration::from_secs(1)),
-            brake_percent: 10,
-            brake_people: 20,
-            ldap: None,
-        }
-    }
-}
-
-impl Config {
-    /// What the types cannot say.
-    pub(crate) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.kind == DirectoryKind::Ldap && self.ldap.is_none() {
-            problems.push("directory.kind is \"ldap\", but there is no [directory.ldap]".into());
-        }
-        for (key, span) in [("sync_every", &self.sync_every), ("ask_every", &self.ask_every)] {
-            if *span < Span(Duration::from_secs(1)) {
-                problems.push(format!("directory.{key}: at least \"1s\""));
-            }
-        }
-        if self.brake_percent > 100 || self.brake_people == 0 {
-            problems.push("directory.brake_percent: 0 to 100; directory.brake_people: at least 1".into());
-        }
-        if let Some(ldap) = &self.ldap {
-            problems.extend(ldap.problems());
-        }
-        problems
-    }
-}
+use crate::time::Timestamp;
 
 /// Cheap handle on the people.
 #[derive(Clone)]

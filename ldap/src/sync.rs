@@ -48,9 +48,9 @@ pub enum Change {
     Gone(Kind, Uuid),
     /// A list has come to its end: whoever is not in it is gone.
     Present(Kind, HashSet<Uuid>),
-    /// Everything up to here, in bytes for [`Connector::follow`]. Stored together with what came before it, nothing is
-    /// lost and nothing asked for twice.
-    Checkpoint(Vec<u8>),
+    /// Everything of this kind up to here, in bytes for [`Connector::follow`]. Stored together with what came before it,
+    /// nothing is lost and nothing asked for twice.
+    Checkpoint(Kind, Vec<u8>),
     /// A server was reached, and this is how it tells of changes.
     Connected {
         /// What is followed there.
@@ -132,6 +132,12 @@ pub struct Changes {
 const WAITING: usize = 256;
 
 impl Connector {
+    /// What there is to follow: people, and groups where there is a `group_filter`.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> + use<> {
+        let groups = self.inner().settings.group_filter.is_some();
+        [Some(Kind::People), groups.then_some(Kind::Groups)].into_iter().flatten()
+    }
+
     /// Follows people, and groups where there is a `group_filter`, from the last checkpoint on. Without one, and with one
     /// that was made with other servers, base, filters, attributes or account, everything is told anew, and a
     /// [`Change::Present`] says when that is done. `clock` decides who has expired.
@@ -149,10 +155,7 @@ impl Connector {
         let (sender, steps) = mpsc::channel(WAITING);
         let clock: watch::Clock = Arc::new(clock);
         let mut watchers = JoinSet::new();
-        for kind in [Kind::People, Kind::Groups] {
-            if kind == Kind::Groups && inner.settings.group_filter.is_none() {
-                continue;
-            }
+        for kind in self.kinds() {
             let watcher = Watcher {
                 inner: Arc::clone(&inner),
                 judge: self.judge(),
@@ -173,7 +176,7 @@ impl Changes {
             Step::Change(change) => *change,
             Step::Cookie(kind, cookie) => {
                 self.cookies.set(kind, cookie);
-                Change::Checkpoint(self.fingerprint.seal(&self.cookies))
+                Change::Checkpoint(kind, self.fingerprint.seal(&self.cookies))
             }
         })
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::brake::Leaver;
+use super::ldap::SyncError;
 use super::names;
 use super::people::People;
 use super::picture::Picture;
@@ -55,7 +56,16 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    pub(super) fn of(people: &People, picture: &Picture, told: &Told, now: Timestamp) -> Self {
+    /// An empty list of people is not believed.
+    pub(super) fn of(
+        people: &People,
+        picture: &Picture,
+        told: &Told,
+        now: Timestamp,
+    ) -> Result<Self, SyncError> {
+        if told.all_people.as_ref().is_some_and(HashSet::is_empty) {
+            return Err(SyncError::Empty);
+        }
         let mut out = Self { checkpoint: told.checkpoint.clone(), ..Self::default() };
         out.report.skipped.clone_from(&told.skipped);
         let mut touched: HashSet<AccountId> = told.people.keys().copied().chain(picture.due(now)).collect();
@@ -77,14 +87,14 @@ impl Difference {
             drafts.push(draft);
         }
         let nesting = out.nesting.clone().unwrap_or_else(|| picture.nesting.clone());
-        out.report.people = told.people.values().flatten().count();
+        out.report.people = told.all_people.as_ref().map_or_else(|| told.people.len(), HashSet::len);
         out.report.skipped.extend(names::settle(&mut drafts, people, &gone));
         for mut draft in drafts {
             draft.groups = groups_of(&draft, &nesting);
             out.compare(people.by_id(draft.id), draft);
         }
         (out.report.removed, out.report.cut_off) = (out.gone.len(), out.leaving.len());
-        out
+        Ok(out)
     }
 
     pub(super) fn changes_people(&self) -> bool {
@@ -230,6 +240,12 @@ fn leaver(account: &Account, why: &str) -> Option<Leaver> {
         name: account.display.clone(),
         why: why.to_owned(),
     })
+}
+
+/// Whether nothing is told of somebody that was not so before. In which groups they are, groups say.
+pub(super) fn is_known_so(account: &Account, person: &Person) -> bool {
+    let draft = AccountDraft { groups: account.groups.clone(), ..draft(person) };
+    !differs(account, &draft)
 }
 
 /// Somebody as the directory tells of them, but for the groups.

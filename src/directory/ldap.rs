@@ -11,7 +11,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
 use chancery_ldap::{
-    AttributeMap, Connector, Credentials, Health, Person, Rules, Settings, SignIn as Answer,
+    AttributeMap, Change, Connector, Credentials, Follow, Health, Kind, Person, Protocol, Rules, Settings,
+    SignIn as Answer,
 };
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 use super::brake::{Brake, Held};
 use super::difference::{Difference, SyncReport};
 use super::follow::Line;
+use super::people::People;
 use super::picture::Picture;
 use super::preview::Preview;
 use super::told::Told;
@@ -275,7 +277,7 @@ impl Ldap {
     ) -> Result<SyncReport, SyncError> {
         // Nothing older than the list is brought in after it.
         let mut state = self.state.lock().await;
-        let told = list(&self.connector, now).await?;
+        let told = list(&self.connector, &directory.people).await?;
         self.bring_in(&mut state, directory, who, &told, release, now).await
     }
 
@@ -287,8 +289,8 @@ impl Ldap {
         now: Timestamp,
     ) -> Result<Preview, SyncError> {
         let state = self.state.lock().await;
-        let told = list(other.unwrap_or(&self.connector), now).await?;
-        let difference = Difference::of(&directory.people, &state.picture, &told, now);
+        let told = list(other.unwrap_or(&self.connector), &directory.people).await?;
+        let difference = Difference::of(&directory.people, &state.picture, &told, now)?;
         let held = state.brake.judge(&difference.leaving, active(directory), now).is_some();
         Ok(Preview::of(&difference, &directory.people, held))
     }
@@ -319,10 +321,7 @@ impl Ldap {
         release: Option<&str>,
         now: Timestamp,
     ) -> Result<SyncReport, SyncError> {
-        if told.all_people.as_ref().is_some_and(HashSet::is_empty) {
-            return Err(SyncError::Empty);
-        }
-        let difference = Difference::of(&directory.people, &state.picture, told, now);
+        let difference = Difference::of(&directory.people, &state.picture, told, now)?;
         let active = if difference.leaving.is_empty() { 0 } else { active(directory) };
         let released = match state.brake.judge(&difference.leaving, active, now) {
             Some(held) if release == Some(&*held.change) => Some(held.change),
@@ -381,13 +380,24 @@ impl Ldap {
     }
 }
 
-/// Everybody, of whom there must be some.
-pub(super) async fn list(connector: &Connector, now: Timestamp) -> Result<Told, SyncError> {
-    let people = connector.people(now.to_offset()).await?;
-    if people.people.is_empty() {
-        return Err(SyncError::Empty);
+/// Everybody and every group, of which only what is not known so is kept in memory.
+pub(super) async fn list(connector: &Connector, known: &People) -> Result<Told, SyncError> {
+    let how = Follow { protocol: Some(Protocol::Polling), ..Follow::default() };
+    let mut listing = connector.follow(how, None, || time::now().to_offset());
+    let mut open: HashSet<Kind> = connector.kinds().collect();
+    let mut told = Told::default();
+    while let Some(change) = listing.next().await {
+        match change {
+            Change::Interrupted { error, .. } => return Err(error.into()),
+            // A list is no place to go on from.
+            Change::Checkpoint(kind, _) => drop(open.take(&kind)),
+            change => told.take(change, Some(known)),
+        }
+        if open.is_empty() {
+            break;
+        }
     }
-    Ok(Told::whole(people, connector.groups().await?))
+    Ok(told)
 }
 
 /// How many people of LDAP may act today.

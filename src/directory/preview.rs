@@ -48,8 +48,8 @@ impl Preview {
         people: &People,
         now: Timestamp,
     ) -> Result<Self, SyncError> {
-        let told = list(connector, now).await?;
-        Ok(Self::of(&Difference::of(people, &Picture::default(), &told, now), people, false))
+        let told = list(connector, people).await?;
+        Ok(Self::of(&Difference::of(people, &Picture::default(), &told, now)?, people, false))
     }
 
     pub(super) fn of(difference: &Difference, people: &People, held: bool) -> Self {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_ldap::{Change, Disabled, Group, GroupListing, Kind, Listing, Person, Skipped};
+use chancery_ldap::{Change, Disabled, Group, Kind, Person, Skipped};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ struct House {
 
 impl House {
     fn brings(&mut self, told: &Told, now: Timestamp) -> Difference {
-        let difference = Difference::of(&self.people, &self.picture, told, now);
+        let difference = Difference::of(&self.people, &self.picture, told, now).expect("somebody");
         let ids = difference.ids();
         let before: Vec<_> = ids.iter().filter_map(|id| self.people.by_id(*id)).collect();
         self.people.bring(&ids, difference.put.iter().map(account).collect());
@@ -37,7 +37,7 @@ impl House {
 
     fn hears(&mut self, changes: impl IntoIterator<Item = Change>) -> Difference {
         let mut told = Told::default();
-        changes.into_iter().for_each(|change| told.take(change));
+        changes.into_iter().for_each(|change| told.take(change, Some(&self.people)));
         self.brings(&told, NOON)
     }
 
@@ -137,10 +137,7 @@ fn an_entry_that_cannot_be_read_takes_nobody_away() {
     let broken = house
         .hears([Change::Skipped(Kind::People, skipped(Some(Uuid::from_u128(2))))].into_iter().chain(list));
     assert!(broken.gone.is_empty());
-    let listing = Listing { people: vec![person(1, "alice")], skipped: vec![skipped(None)], referrals: 0 };
-    assert!(house.brings(&Told::whole(listing, GroupListing::default()), NOON).gone.is_empty());
-    let listing = Listing { people: vec![person(1, "alice")], ..Listing::default() };
-    let gone = house.brings(&Told::whole(listing, GroupListing::default()), NOON).gone;
+    let gone = house.hears([Change::Present(Kind::People, HashSet::from([Uuid::from_u128(1)]))]).gone;
     assert_eq!(gone.iter().map(|account| account.id).collect::<Vec<_>>(), [id(2)]);
 }
 
@@ -225,11 +222,16 @@ impl Tree {
         }
     }
 
-    fn list(&self) -> Told {
-        let people = Listing { people: self.people.values().cloned().collect(), ..Listing::default() };
-        let groups =
-            GroupListing { groups: self.groups.values().cloned().collect(), ..GroupListing::default() };
-        Told::whole(people, groups)
+    /// What is told when everything is listed.
+    fn list(&self) -> Vec<Change> {
+        let all = |numbers: Vec<&u128>| numbers.into_iter().map(|number| Uuid::from_u128(*number)).collect();
+        let mut told: Vec<_> = self.groups.values().cloned().map(Change::Group).collect();
+        told.extend(self.people.values().cloned().map(Change::Person));
+        told.push(Change::Present(Kind::Groups, all(self.groups.keys().collect())));
+        if !self.people.is_empty() {
+            told.push(Change::Present(Kind::People, all(self.people.keys().collect())));
+        }
+        told
     }
 }
 
@@ -247,12 +249,12 @@ proptest! {
             }
         }
         prop_assert_eq!(house.people.count(), tree.people.len());
-        let left = house.brings(&tree.list(), NOON);
+        let left = house.hears(tree.list());
         prop_assert!(!left.changes_people(), "{:?} {:?}", left.put, left.report);
 
         // Where nobody wants another's name, the way does not matter.
         let mut anew = House::default();
-        anew.brings(&tree.list(), NOON);
+        anew.hears(tree.list());
         let logins: HashSet<_> = tree.people.values().map(|person| &person.login).collect();
         if logins.len() == tree.people.len() {
             prop_assert_eq!(house.register(), anew.register());

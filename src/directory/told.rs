@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use chancery_ldap::{Change, Group, GroupListing, Kind, Listing, Person, Skipped};
+use chancery_ldap::{Change, Group, Kind, Person, Skipped};
 use uuid::Uuid;
 
+use super::difference::is_known_so;
+use super::people::People;
 use crate::id::AccountId;
 
 #[derive(Debug, Default)]
@@ -26,27 +28,14 @@ pub(super) struct Told {
 const NAMED: usize = 1000;
 
 impl Told {
-    /// Everything that is there.
-    pub(super) fn whole(people: Listing, groups: GroupListing) -> Self {
-        let mut told = Self::default();
-        let all = told.list(Kind::People, people.skipped, people.people.iter().map(|person| person.id));
-        told.all_people = all.map(|all| all.into_iter().map(AccountId::from).collect());
-        told.all_groups = told.list(Kind::Groups, groups.skipped, groups.groups.iter().map(|group| group.id));
-        people.people.into_iter().for_each(|person| told.person(person));
-        told.groups = groups.groups.into_iter().map(|group| (group.id, Some(group))).collect();
-        told
-    }
-
     pub(super) fn of(person: Person) -> Self {
-        let mut told = Self::default();
-        told.person(person);
-        told
+        Self { people: HashMap::from([(person.id.into(), Some(person))]), ..Self::default() }
     }
 
-    /// One step of the stream. Those that tell of the connection change nothing.
-    pub(super) fn take(&mut self, change: Change) {
+    /// One step of the stream, heard by who knows these people already, if anybody does. Steps that tell of the connection change nothing.
+    pub(super) fn take(&mut self, change: Change, known: Option<&People>) {
         match change {
-            Change::Person(person) => self.person(person),
+            Change::Person(person) => self.person(person, known),
             Change::Group(group) => {
                 note(&mut self.all_groups, group.id, true);
                 self.groups.insert(group.id, Some(group));
@@ -69,7 +58,7 @@ impl Told {
                 self.groups.iter_mut().filter(|(id, _)| !all.contains(id)).for_each(|(_, told)| *told = None);
                 self.all_groups = Some(all);
             }
-            Change::Checkpoint(bytes) => self.checkpoint = Some(bytes),
+            Change::Checkpoint(_, bytes) => self.checkpoint = Some(bytes),
             Change::Connected { .. } | Change::Interrupted { .. } => {}
         }
     }
@@ -79,22 +68,33 @@ impl Told {
         self.people.len() + self.groups.len()
     }
 
-    fn person(&mut self, person: Person) {
-        let id = person.id.into();
-        note(&mut self.all_people, id, true);
-        self.people.insert(id, Some(person));
+    /// What was told later, on top.
+    pub(super) fn then(&mut self, later: Self) {
+        for (id, person) in &later.people {
+            note(&mut self.all_people, *id, person.is_some());
+        }
+        for (id, group) in &later.groups {
+            note(&mut self.all_groups, *id, group.is_some());
+        }
+        self.people.extend(later.people);
+        self.groups.extend(later.groups);
+        self.all_people = later.all_people.or(self.all_people.take());
+        self.all_groups = later.all_groups.or(self.all_groups.take());
+        self.skipped.extend(later.skipped);
+        self.skipped.truncate(NAMED);
+        self.checkpoint = later.checkpoint.or(self.checkpoint.take());
     }
 
-    /// Who is there: those who were read and those who could not be. Without the key of one of them it is not known.
-    fn list(
-        &mut self,
-        kind: Kind,
-        skipped: Vec<Skipped>,
-        read: impl Iterator<Item = Uuid>,
-    ) -> Option<HashSet<Uuid>> {
-        let keys: Option<Vec<Uuid>> = skipped.iter().map(|entry| entry.id).collect();
-        skipped.iter().for_each(|entry| self.skip(kind, entry));
-        Some(keys?.into_iter().chain(read).collect())
+    /// Whoever is known just so only has to be there: a list of everybody is no longer than what changed.
+    fn person(&mut self, person: Person, known: Option<&People>) {
+        let id = person.id.into();
+        note(&mut self.all_people, id, true);
+        let known = known.and_then(|known| known.by_id(id));
+        if known.is_some_and(|account| is_known_so(&account, &person)) {
+            self.people.remove(&id);
+        } else {
+            self.people.insert(id, Some(person));
+        }
     }
 
     fn skip(&mut self, kind: Kind, entry: &Skipped) {

@@ -1,5 +1,6 @@
 //! People: from the built-in directory, or as the last sync of LDAP saw them.
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -101,8 +102,8 @@ impl View {
     /// Everybody who has not been removed, by name.
     pub(crate) fn accounts(&mut self) -> Result<Vec<Account>, StoreError> {
         let all = account::table.filter(account::removed_at.is_null()).order(account::name);
-        let rows: Vec<Row> = all.select(Row::as_select()).load(&mut self.conn)?;
-        rows.into_iter().map(from_row).collect()
+        let rows = all.select(Row::as_select()).load_iter::<Row, DefaultLoadingMode>(&mut self.conn)?;
+        rows.map(|row| from_row(row?)).collect()
     }
 
     /// Those of these who have not been removed.

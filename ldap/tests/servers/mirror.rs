@@ -106,7 +106,7 @@ impl Mirror {
             Change::Present(Kind::People, all) => self.people.retain(|id, _| all.contains(id)),
             Change::Present(Kind::Groups, all) => self.groups.retain(|id, _| all.contains(id)),
             Change::Skipped(_, skipped) => self.skipped.push(skipped.clone()),
-            Change::Checkpoint(bytes) => self.checkpoint = Some(bytes.clone()),
+            Change::Checkpoint(_, bytes) => self.checkpoint = Some(bytes.clone()),
             Change::Connected { .. } | Change::Interrupted { .. } => {}
         }
     }

@@ -70,7 +70,7 @@ async fn every_change_arrives_as_it_happens() {
         .await;
     // The tool that makes the change takes most of it.
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    mirror.until("a checkpoint follows", |m| matches!(m.heard.last(), Some(Change::Checkpoint(_)))).await;
+    mirror.until("a checkpoint follows", |m| matches!(m.heard.last(), Some(Change::Checkpoint(..)))).await;
 
     slapd.enable("alice");
     mirror.until("alice is enabled", |m| m.person("alice").is_some_and(|p| p.disabled.is_none())).await;
@@ -108,7 +108,7 @@ async fn what_happened_while_nobody_followed_is_told_afterwards_and_no_more() {
     let stored = mirror.checkpoint.clone().expect("a checkpoint");
     let mut mirror = mirror.again(&connector, Follow::default());
     // Nothing happened: nothing is told but that it is so.
-    mirror.until("connected", |m| m.heard.iter().any(|c| matches!(c, Change::Checkpoint(_)))).await;
+    mirror.until("connected", |m| m.heard.iter().any(|c| matches!(c, Change::Checkpoint(..)))).await;
     assert!(
         !mirror.heard.iter().any(|c| matches!(c, Change::Person(_) | Change::Gone(..) | Change::Present(..)))
     );
@@ -123,7 +123,7 @@ async fn what_happened_while_nobody_followed_is_told_afterwards_and_no_more() {
     let mut mirror = mirror.again(&connector, Follow::default());
     mirror.until("alice is gone", |m| m.person("alice").is_none()).await;
     mirror.until("all of it", |m| m.logins() == ["bob", "carol", "erin"].into()).await;
-    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(_)))).await;
+    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(..)))).await;
     assert_eq!(mirror.person("bob").expect("bob").title.as_deref(), Some("Builder"));
     let told = mirror.heard.iter().filter(|c| matches!(c, Change::Person(_))).count();
     assert!(told <= 3 && mirror.lists() == 0, "{:#?}", mirror.heard);
@@ -134,7 +134,7 @@ async fn deletions_that_the_server_no_longer_remembers_are_found_by_who_is_left(
     let (slapd, connector, mut mirror) = followed().await;
     slapd.add_people("p", 1_100);
     mirror.until("they are there", |m| m.people.len() == 1_103).await;
-    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(_)))).await;
+    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(..)))).await;
     let old = mirror.checkpoint.clone();
     drop(mirror);
     // The session log holds a thousand changes.
@@ -149,7 +149,7 @@ async fn deletions_that_the_server_no_longer_remembers_are_found_by_who_is_left(
         panic!("no list");
     };
     assert_eq!(all.len(), 2, "bob and carol");
-    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(_)))).await;
+    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(..)))).await;
     slapd.remove("bob");
     mirror.until("bob", |m| m.heard.iter().any(|c| matches!(c, Change::Gone(..)))).await;
 }
@@ -324,7 +324,7 @@ async fn groups_arrive_on_the_same_stream() {
     mirror
         .until("bob left", |m| m.group("ops").is_some_and(|g| g.members == [slapd.person_dn("alice")]))
         .await;
-    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(_)))).await;
+    mirror.until("a checkpoint", |m| matches!(m.heard.last(), Some(Change::Checkpoint(..)))).await;
     let mut mirror = mirror.again(&connector, Follow::default());
     slapd.modify_ldif(&format!("dn: {dn}\nchangetype: delete\n"));
     mirror.until("no group", |m| m.groups.is_empty()).await;

@@ -8,6 +8,7 @@
 //! passed off as a whole one, and that nothing a server sends can bring the process down. What an employer does with the
 //! people is the employer's affair.
 
+mod assertion;
 mod connector;
 mod credentials;
 mod diagnostic;
@@ -15,6 +16,7 @@ mod disabled;
 mod entry;
 mod error;
 mod filter;
+mod folding;
 mod gate;
 mod groups;
 mod guard;

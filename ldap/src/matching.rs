@@ -3,82 +3,32 @@
 //! Servers know the schema and we do not, so values are compared as most attributes of people are: whatever their case,
 //! and as numbers where both sides are numbers. What cannot be judged in that way is refused when the filter is read.
 
-use ldap3::asn1::{ASNTag as _, PL, StructureTag};
+use ldap3::asn1::ASNTag as _;
 use ldap3::parse_filter;
+use memchr::memmem;
 
+use crate::assertion::{Extensible, Filter, Pieces};
 use crate::entry::Entry;
 use crate::filter;
-
-/// A filter of RFC 4515, read.
-#[derive(Clone, Debug)]
-pub(crate) enum Filter {
-    All(Vec<Filter>),
-    Any(Vec<Filter>),
-    Not(Box<Filter>),
-    Equal(String, Vec<u8>),
-    AtLeast(String, Vec<u8>),
-    AtMost(String, Vec<u8>),
-    Present(String),
-    /// The pieces between the asterisks; the first and the last may be empty.
-    Like(String, Vec<Vec<u8>>),
-    /// All of these bits, or one of them (MS-ADTS §3.1.1.3.4.4).
-    Bits {
-        attribute: String,
-        bits: i64,
-        all: bool,
-    },
-}
+use crate::folding::{self, Place};
 
 impl Filter {
-    /// Reads a filter; the error says what of it cannot be judged here.
+    /// Reads a filter of RFC 4515; the error says what of it cannot be judged here.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         filter::check(text)?;
         let tag = parse_filter(text).map_err(|()| format!("\"{text}\" is not a filter (RFC 4515)"))?;
         Self::read(tag.into_structure())
+            .filter(Self::can_be_judged)
             .ok_or_else(|| format!("\"{text}\" uses a rule that only a server can judge; of those with a number, 1.2.840.113556.1.4.803 and .804 are known here"))
     }
 
-    /// Reads what RFC 4511 §4.5.1.7 calls Filter.
-    fn read(tag: StructureTag) -> Option<Self> {
-        let id = tag.id;
-        if id == 7 {
-            return Some(Self::Present(text(tag)?));
+    fn can_be_judged(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::can_be_judged),
+            Self::Not(part) => part.can_be_judged(),
+            Self::Extensible(extensible) => Bits::read(extensible).is_some(),
+            _ => true,
         }
-        let mut parts = tag.expect_constructed()?.into_iter();
-        if let 0..=2 = id {
-            let mut parts = parts.map(Self::read).collect::<Option<Vec<_>>>()?;
-            return match id {
-                0 => Some(Self::All(parts)),
-                1 => Some(Self::Any(parts)),
-                _ => Some(Self::Not(Box::new(parts.pop()?))),
-            };
-        }
-        if id == 9 {
-            return Self::extensible(parts.collect());
-        }
-        let attribute = text(parts.next()?)?;
-        let value = parts.next()?;
-        Some(match id {
-            // The server's idea of "about" is its own; ours is equality.
-            3 | 8 => Self::Equal(attribute, value.expect_primitive()?),
-            4 => Self::Like(attribute, pieces(value.expect_constructed()?)?),
-            5 => Self::AtLeast(attribute, value.expect_primitive()?),
-            6 => Self::AtMost(attribute, value.expect_primitive()?),
-            _ => return None,
-        })
-    }
-
-    fn extensible(parts: Vec<StructureTag>) -> Option<Self> {
-        let part = |id| {
-            let found = parts.iter().find(|part| part.id == id);
-            found.cloned().and_then(text)
-        };
-        let all = match part(1)?.as_str() {
-            "1.2.840.113556.1.4.803" => true,
-            "1.2.840.113556.1.4.804" => false,
-            _ => return None,
-        };
-        Some(Self::Bits { attribute: part(2)?, bits: part(3)?.parse().ok()?, all })
     }
 
     /// Whether the entry passes. An attribute that it lacks matches nothing.
@@ -94,10 +44,12 @@ impl Filter {
             Self::Equal(attribute, wanted) => any(attribute, &|value| compare(value, wanted).is_eq()),
             Self::AtLeast(attribute, least) => any(attribute, &|value| compare(value, least).is_ge()),
             Self::AtMost(attribute, most) => any(attribute, &|value| compare(value, most).is_le()),
-            Self::Like(attribute, pieces) => any(attribute, &|value| is_like(&folded(value), pieces)),
-            Self::Bits { attribute, bits, all } => any(attribute, &|value| {
-                number(value)
-                    .is_some_and(|value| if *all { value & bits == *bits } else { value & bits != 0 })
+            Self::Like(attribute, pieces) => {
+                let Some(pieces) = folded_pieces(pieces) else { return false };
+                any(attribute, &|value| pieces.are_in(&folded(value)))
+            }
+            Self::Extensible(extensible) => Bits::read(extensible).is_some_and(|bits| {
+                any(&bits.attribute, &|value| number(value).is_some_and(|value| bits.are_in(value)))
             }),
         }
     }
@@ -111,41 +63,58 @@ impl Filter {
             | Self::AtLeast(attribute, _)
             | Self::AtMost(attribute, _)
             | Self::Present(attribute)
-            | Self::Like(attribute, _)
-            | Self::Bits { attribute, .. } => vec![attribute.clone()],
+            | Self::Like(attribute, _) => vec![attribute.clone()],
+            Self::Extensible(extensible) => extensible.attribute.iter().cloned().collect(),
         }
     }
 }
 
-fn text(tag: StructureTag) -> Option<String> {
-    String::from_utf8(tag.expect_primitive()?).ok()
+/// All of these bits, or one of them (MS-ADTS §3.1.1.3.4.4).
+struct Bits {
+    attribute: String,
+    bits: i64,
+    all: bool,
 }
 
-/// `initial`, `any`, `final` (RFC 4511 §4.5.1.7.2) as the pieces between asterisks, folded.
-fn pieces(tags: Vec<StructureTag>) -> Option<Vec<Vec<u8>>> {
-    let mut pieces = Vec::new();
-    let last = tags.len().checked_sub(1)?;
-    for (place, tag) in tags.into_iter().enumerate() {
-        let (id, PL::P(bytes)) = (tag.id, tag.payload) else { return None };
-        if place == 0 && id != 0 {
-            pieces.push(Vec::new());
-        }
-        pieces.push(folded(&bytes));
-        if place == last && id != 2 {
-            pieces.push(Vec::new());
-        }
+impl Bits {
+    fn read(extensible: &Extensible) -> Option<Self> {
+        let all = match extensible.rule.as_deref()? {
+            "1.2.840.113556.1.4.803" => true,
+            "1.2.840.113556.1.4.804" => false,
+            _ => return None,
+        };
+        Some(Self { attribute: extensible.attribute.clone()?, bits: number(&extensible.value)?, all })
     }
-    Some(pieces)
+
+    fn are_in(&self, value: i64) -> bool {
+        if self.all { value & self.bits == self.bits } else { value & self.bits != 0 }
+    }
 }
 
-fn is_like(value: &[u8], pieces: &[Vec<u8>]) -> bool {
-    let [first, middle @ .., last] = pieces else { return false };
-    let Some(mut rest) = value.strip_prefix(first.as_slice()) else { return false };
-    for piece in middle.iter().filter(|piece| !piece.is_empty()) {
-        let Some(at) = rest.windows(piece.len()).position(|window| window == piece) else { return false };
-        rest = &rest[at + piece.len()..];
+/// Pieces of text, folded; nothing where one is not text.
+pub(crate) fn folded_pieces(pieces: &Pieces) -> Option<Pieces> {
+    let fold = |bytes: &Vec<u8>, place| {
+        std::str::from_utf8(bytes).ok().map(|text| folding::piece(text, place).into_bytes())
+    };
+    Some(Pieces {
+        start: pieces.start.as_ref().map(|piece| fold(piece, Place::Start).ok_or(())).transpose().ok()?,
+        within: pieces.within.iter().map(|piece| fold(piece, Place::Within)).collect::<Option<_>>()?,
+        end: pieces.end.as_ref().map(|piece| fold(piece, Place::End).ok_or(())).transpose().ok()?,
+    })
+}
+
+impl Pieces {
+    /// Whether a value has all of them, one after the other. Both are folded.
+    pub(crate) fn are_in(&self, value: &[u8]) -> bool {
+        let Some(mut rest) = value.strip_prefix(self.start.as_deref().unwrap_or_default()) else {
+            return false;
+        };
+        for piece in &self.within {
+            let Some(at) = memmem::find(rest, piece) else { return false };
+            rest = &rest[at + piece.len()..];
+        }
+        rest.ends_with(self.end.as_deref().unwrap_or_default())
     }
-    rest.ends_with(last)
 }
 
 fn compare(one: &[u8], other: &[u8]) -> std::cmp::Ordering {
@@ -161,7 +130,7 @@ fn number(value: &[u8]) -> Option<i64> {
 
 fn folded(value: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(value) {
-        Ok(text) => text.trim().to_lowercase().into_bytes(),
+        Ok(text) => folding::value(text).into_bytes(),
         Err(_) => value.to_vec(),
     }
 }

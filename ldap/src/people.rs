@@ -6,12 +6,12 @@ use ldap3::Scope;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::assertion::Filter;
 use crate::connector::Connector;
 use crate::disabled::{self, Disabled, Verdict};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::filter;
-use crate::matching::Filter;
 use crate::rules::Judge;
 use crate::search::{Amount, Found, Search};
 use crate::settings::{AUTO, AttributeMap, Settings};

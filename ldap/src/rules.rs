@@ -1,6 +1,6 @@
 //! Rules: what an organisation adds to the ways in which directories disable an account.
 
-use crate::matching::Filter;
+use crate::assertion::Filter;
 use crate::settings::{Problem, SettingsError};
 
 /// What disables an account besides what directories agree on. By default nothing.

@@ -49,13 +49,13 @@ pub(crate) async fn read_message(
     if from.take(length as u64).read_to_end(message).await? < length {
         return Err(Broken::Protocol("the connection ended within a message"));
     }
-    check(message).map_err(Broken::Protocol)?;
+    check(message, DEEPEST).map_err(Broken::Protocol)?;
     Ok(true)
 }
 
 /// Reads a value that travels inside a message, where [`read_message`] does not look; nothing if it is not well-formed.
 pub(crate) fn parse(bytes: &[u8]) -> Option<StructureTag> {
-    check(bytes).ok().filter(|()| !bytes.is_empty())?;
+    check(bytes, DEEPEST).ok().filter(|()| !bytes.is_empty())?;
     parse_tag(bytes).ok().map(|(_, tag)| tag)
 }
 
@@ -71,8 +71,8 @@ pub(crate) fn is_one_of_many(message: &[u8]) -> bool {
     matches!(operation(), Some(0x64 | 0x73 | 0x79))
 }
 
-/// Whether `bytes` are one element whose parts, at every depth, fill it exactly (X.690 §8.1).
-fn check(bytes: &[u8]) -> Result<(), &'static str> {
+/// Whether `bytes` are elements whose parts, at every depth, fill them exactly (X.690 §8.1).
+pub(crate) fn check(bytes: &[u8], deepest: usize) -> Result<(), &'static str> {
     let mut ends = vec![bytes.len()];
     let mut at = 0;
     while let Some(&end) = ends.last() {
@@ -91,7 +91,7 @@ fn check(bytes: &[u8]) -> Result<(), &'static str> {
         }
         at = start;
         if tag & CONSTRUCTED != 0 {
-            if ends.len() > DEEPEST {
+            if ends.len() > deepest {
                 return Err("a message is nested too deeply");
             }
             ends.push(start + length);
@@ -116,7 +116,7 @@ fn length_bytes(first: u8) -> Result<usize, Broken> {
 }
 
 /// The length that these bytes begin with, and how many of them say it.
-fn length(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     let (&first, rest) = bytes.split_first()?;
     match length_bytes(first).ok()? {
         0 => Some((usize::from(first), 1)),

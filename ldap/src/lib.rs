@@ -27,6 +27,7 @@ mod people;
 mod publish;
 mod rules;
 mod search;
+pub mod serve;
 mod servers;
 mod settings;
 mod sign_in;

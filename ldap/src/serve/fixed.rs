@@ -93,9 +93,9 @@ fn root(tree: &Tree) -> Single {
 fn subschema(allowed: Allowed) -> Single {
     let served = |attribute: &Attribute| allowed.has(*attribute);
     let attributes = Attribute::ALL.into_iter().filter(served);
-    let attributes = attributes.map(|attribute| (Attribute::AttributeTypes, attribute.description()));
+    let attributes = attributes.map(|attribute| (Attribute::Types, attribute.description()));
     let classes = schema::classes(|attribute| allowed.has(attribute));
-    let classes = classes.into_iter().map(|class| (Attribute::ObjectClasses, class));
+    let classes = classes.into_iter().map(|class| (Attribute::Classes, class));
     let cn = (Attribute::Cn, "subschema".to_owned());
     Single::new(
         SUBSCHEMA,

@@ -237,7 +237,8 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its number").port()
 }
 
-fn certificates(dir: &Path) {
+/// An authority and a server's certificate for loopback: `ca.pem`, `ca.key`, `server.pem`, `server.key`.
+pub(crate) fn certificates(dir: &Path) {
     let sentence = "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n\
                     basicConstraints=critical,CA:false\n";
     fs::write(dir.join("server.ext"), sentence).expect("the extensions");
@@ -258,7 +259,8 @@ fn certificates(dir: &Path) {
     );
 }
 
-fn openssl(dir: &Path, arguments: &str) {
+/// Runs OpenSSL's tool in a folder.
+pub(crate) fn openssl(dir: &Path, arguments: &str) {
     let output = Command::new("openssl").args(arguments.split_whitespace()).current_dir(dir).output();
     let output = output.unwrap_or_else(|error| panic!("openssl (package openssl): {error}"));
     assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));

@@ -7,6 +7,9 @@
 //! person ([`Connector::publish`]). It promises that every answer comes within a time limit, that a partial list is never
 //! passed off as a whole one, and that nothing a server sends can bring the process down. What an employer does with the
 //! people is the employer's affair.
+//!
+//! The other way round, [`serve`] is a read-only directory server's machine, for mail clients that look for addresses and
+//! certificates.
 
 mod assertion;
 mod connector;

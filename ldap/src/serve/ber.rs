@@ -1,7 +1,6 @@
 //! The few BER structures (X.690) that answers are made of, written without copying what they hold.
 //!
-//! The protocol library builds a tree of every value before it writes one; a listing of everybody would be copied
-//! four times.
+//! The protocol library builds a tree of every value before it writes one, and copies it once for each level.
 
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const OCTETS: u8 = 0x04;

@@ -120,12 +120,15 @@ impl Directory {
                 Some(place.into_iter().collect())
             }
             Test::Item(Item { attribute: Attribute::Mail, dn: false, how: How::Equal(value, _) }) => {
-                Some(self.0.mail.find(value))
+                few(self.0.mail.find(value))
             }
             Test::All(parts) => parts.iter().filter_map(|part| self.candidates(part)).min_by_key(Vec::len),
             Test::Any(parts) => {
-                let found = parts.iter().map(|part| self.candidates(part)).collect::<Option<Vec<_>>>()?;
-                let mut places = found.concat();
+                let mut places = Vec::new();
+                for part in parts {
+                    places.extend(self.candidates(part)?);
+                    places = few(places)?;
+                }
                 places.sort_unstable();
                 places.dedup();
                 Some(places)
@@ -142,6 +145,11 @@ impl Inner {
             self.entries.extend(drafts.drain(..).map(Entry::new));
         }
     }
+}
+
+/// So many that going through everybody costs no more are none.
+fn few(places: Vec<usize>) -> Option<Vec<usize>> {
+    (places.len() <= block::SIZE).then_some(places)
 }
 
 /// Who has a mail address: by its hash, so that it costs sixteen bytes and no address is kept twice.

@@ -89,7 +89,7 @@ fn a_filter_that_asks_for_too_much_is_refused_and_the_connection_stays() {
 
 #[test]
 fn a_long_answer_comes_in_pieces_and_a_long_search_pauses() {
-    let mut client = Client::alice(many(200_000));
+    let mut client = Client::alice(many(60_000));
     let filter = format!("(|{}(uid=p1999*))", "(cn=*x*)".repeat(50));
     let message = client.message(&Search { filter: &filter, ..Search::default() }.operation(), &[]);
     client.conversation.receive(&message);
@@ -104,8 +104,8 @@ fn a_long_answer_comes_in_pieces_and_a_long_search_pauses() {
             _ => break,
         }
     }
-    // p1999 is the beginning of no more than ten uids of six characters, and of ninety longer ones.
-    assert!(pauses > 50 && longest < 17_000 && all > 2_000, "{pauses} {longest} {all}");
+    // Ten people are found, and each block costs a step.
+    assert!(pauses > 40 && longest < 17_000 && all > 2_000, "{pauses} {longest} {all}");
 }
 
 #[test]

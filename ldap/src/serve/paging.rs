@@ -14,8 +14,6 @@ pub(super) struct Page {
     pub(super) size: usize,
     /// Where it begins; nothing if the cookie is none of ours.
     pub(super) position: Option<Position>,
-    /// Whether the client has had an earlier page.
-    pub(super) goes_on: bool,
 }
 
 /// Where a page begins.
@@ -34,12 +32,12 @@ impl Page {
         let parts: Vec<StructureTag> = constructed(guard::parse(value)?, TagClass::Universal, 16)?;
         let [size, cookie] = <[_; 2]>::try_from(parts).ok()?;
         let size = number(size, 2).filter(|size| *size <= 0x7fff_ffff)?;
-        let cookie = octets(cookie)?;
-        Some(Self {
-            size: usize::try_from(size).ok()?,
-            position: Position::read(&cookie),
-            goes_on: !cookie.is_empty(),
-        })
+        Some(Self { size: usize::try_from(size).ok()?, position: Position::read(&octets(cookie)?) })
+    }
+
+    /// What an answer without pages is: one that begins at the beginning.
+    pub(super) fn whole(size: usize) -> Self {
+        Self { size, position: Some(Position::default()) }
     }
 }
 

@@ -65,29 +65,18 @@ impl Running {
         limits: &Limits,
         signed_in: bool,
     ) -> Result<Self, Outcome> {
-        let (comparisons, levels) = search.filter.size();
-        if comparisons > limits.comparisons || levels > limits.levels {
-            return Err(Outcome::new(Code::AdminLimitExceeded, "this filter asks for too much"));
-        }
-        if search.attributes.len() > limits.attributes {
-            return Err(Outcome::new(Code::AdminLimitExceeded, "these are too many attributes"));
-        }
+        admit(search, limits)?;
         // Some clients know no base: to them the one tree that is here is all there is.
         let base = match search.base.trim() {
             "" if search.scope != Scope::Base => directory.tree().suffix(),
             base => base,
         };
         let (fixed, people) = scope(directory, Target::find(directory, base, signed_in)?, search.scope);
-        let position = match &page {
-            None => Position::default(),
-            Some(page) => page
-                .position
-                .clone()
-                .ok_or(Outcome::new(Code::UnwillingToPerform, "this cookie is none of ours"))?,
-        };
-        let size = page.as_ref().map_or(limits.entries, |page| page.size.min(limits.entries));
+        let Page { size, position } = page.clone().unwrap_or_else(|| Page::whole(limits.entries));
+        let position =
+            position.ok_or(Outcome::new(Code::UnwillingToPerform, "this cookie is none of ours"))?;
         // A page of none is how a client says that it wants no more.
-        let stopped = page.as_ref().is_some_and(|page| page.size == 0);
+        let stopped = size == 0 && page.is_some();
         let test = Test::new(&search.filter, &|attribute| directory.serves(attribute));
         let after = if position.after.is_empty() { 0 } else { directory.after(&position.after) };
         Ok(Self {
@@ -101,7 +90,7 @@ impl Running {
             end: if stopped { 0 } else { people.end },
             judged: None,
             bounds: Bounds {
-                answer: size,
+                answer: size.min(limits.entries),
                 paged: page.is_some(),
                 client: usize::try_from(search.size_limit).ok().filter(|limit| *limit > 0),
                 piece: limits.piece,
@@ -213,6 +202,19 @@ impl Running {
         let at = candidates.partition_point(|place| *place < self.next);
         candidates.get(at).copied().filter(|place| *place < self.end)
     }
+}
+
+/// Refuses what would cost more than it may.
+fn admit(search: &Search, limits: &Limits) -> Result<(), Outcome> {
+    let no = |text| Err(Outcome::new(Code::AdminLimitExceeded, text));
+    let (comparisons, levels) = search.filter.size();
+    if comparisons > limits.comparisons || levels > limits.levels {
+        return no("this filter asks for too much");
+    }
+    if search.attributes.len() > limits.attributes {
+        return no("these are too many attributes");
+    }
+    Ok(())
 }
 
 /// The entries in scope: those above all people, and a range of people.

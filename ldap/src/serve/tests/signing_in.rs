@@ -108,3 +108,26 @@ fn whoever_has_not_signed_in_sees_what_the_server_is_and_nothing_else() {
     }
     assert_eq!(client.search(&search("", 2), &[]).1.code(), 50);
 }
+
+#[test]
+fn every_verdict_has_its_result() {
+    let alice = Identity::Person("alice".to_owned());
+    for (verdict, code) in [
+        (Verdict::Is(alice), 0),
+        (Verdict::Wrong, 49),
+        (Verdict::NoCertificate, 48),
+        (Verdict::Busy, 51),
+        (Verdict::Unavailable, 52),
+    ] {
+        let mut client = Client::new(directory());
+        let message = client.message(&sasl("EXTERNAL", None), &[]);
+        client.conversation.receive(&message);
+        assert!(matches!(client.conversation.next(&client.directory), Next::Ask(Question::Certificate)));
+        // Until it is answered there is nothing else to do.
+        assert!(matches!(client.conversation.next(&client.directory), Next::Read));
+        client.conversation.answer(verdict);
+        client.conversation.answer(Verdict::Is(Identity::Other("nobody asked".to_owned())));
+        assert_eq!(client.hear()[0].code(), code);
+        assert_eq!(client.conversation.who().is_some(), code == 0);
+    }
+}

@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("beginnings, none", tlv(0xa0, &[&tlv(0x87, &[b"mail"]), &tlv(0xa1, &[&begins("xyzzy")])])),
         ("three certificates by address", tlv(0xa1, &[&addresses])),
         ("by uid", item(0xa3, "uid", &[(4, "p054321")])),
+        ("eighty comparisons that most pass", tlv(0xa0, &[&like("cn", 0x81, "e").repeat(80)])),
         ("everybody", tlv(0x87, &[b"objectClass"])),
     ] {
         let runs = 20;

@@ -76,6 +76,8 @@ impl Filter {
                 (count + 1, levels + 1)
             }
             Self::Like(_, pieces) => (pieces.within.len() + 2, 1),
+            // Every attribute is compared.
+            Self::Extensible(Extensible { attribute: None, .. }) => (10, 1),
             _ => (1, 1),
         }
     }

@@ -172,10 +172,14 @@ impl Column {
     /// The entries of all values in which `find` finds something and which `accepts` takes.
     fn found(&self, find: impl Fn(&[u8]) -> Option<usize>, accepts: impl Fn(&[u8]) -> bool) -> Bits {
         let mut bits = NONE;
-        let mut at = 0;
+        // Where to look on, and how many values lie before.
+        let (mut at, mut value) = (0, 0);
         while let Some(hit) = find(&self.bytes[at..]) {
             // A hit may begin with the separator in front of its value.
-            let value = self.ends.partition_point(|end| *end as usize <= at + hit);
+            let behind = |end: &u32| *end as usize <= at + hit;
+            if self.ends.get(value).is_some_and(behind) {
+                value += self.ends[value..].partition_point(behind);
+            }
             let Some(&end) = self.ends.get(value) else { break };
             let start = value.checked_sub(1).map_or(0, |before| self.ends[before] as usize) + 1;
             let end = end as usize;
@@ -184,6 +188,7 @@ impl Column {
                 bits[owner / 64] |= 1 << (owner % 64);
             }
             at = end;
+            value += 1;
         }
         bits
     }

@@ -22,8 +22,8 @@ static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
 /// A bind without name and password, after which the input comes; the employer says that it is alice.
 const EXTERNAL: &[u8] = b"\x30\x16\x02\x01\x01\x60\x11\x02\x01\x03\x04\x00\xa3\x0a\x04\x08EXTERNAL";
 
-fuzz_target!(|input: (u8, &[u8])| {
-    let (cut, bytes) = input;
+fuzz_target!(|input: &[u8]| {
+    let Some((&cut, bytes)) = input.split_first() else { return };
     let limits = Limits { piece: 2_000, ..Limits::default() };
     let mut conversation = Conversation::new(limits);
     conversation.receive(EXTERNAL);

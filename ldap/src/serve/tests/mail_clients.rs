@@ -1,4 +1,4 @@
-//! What programs that people read mail with are known to ask.
+//! Searches in the shape of those that programs for mail send. They were written by hand and not recorded from the programs.
 
 use super::*;
 

@@ -17,7 +17,6 @@ mod flash;
 mod guard;
 mod headers;
 mod keys;
-mod limiter;
 mod link;
 mod outbox;
 mod overview;
@@ -38,7 +37,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::api::House;
-use limiter::Limiter;
+use crate::directory::Limiter;
+
+/// Few admins share a network.
+const WRONG_PER_NETWORK: usize = 20;
 
 /// What screens work with.
 #[derive(Clone)]
@@ -46,13 +48,11 @@ struct Console {
     house: House,
     /// Who tried admins' passwords lately.
     knocks: Arc<Limiter>,
-    /// Who tried other people's.
-    people_knocks: Arc<Limiter>,
 }
 
 /// The whole site, for the door `https`.
 pub(crate) fn router(house: House) -> Router {
-    let console = Console { house, knocks: Arc::default(), people_knocks: Arc::default() };
+    let console = Console { house, knocks: Arc::new(Limiter::new(WRONG_PER_NETWORK)) };
     let screens = Router::new()
         .merge(sign_in::routes())
         .merge(link::routes())

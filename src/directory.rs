@@ -4,18 +4,21 @@
 //! directory says and what an admin decided are different states: sync never enables what an admin disabled.
 //! Whoever may no longer act is cut off here: their live sessions end with the change, not at the next CONNECT.
 
+mod accepted;
 mod brake;
 mod config;
 mod difference;
 mod follow;
 mod keys;
 pub(crate) mod ldap;
+mod limiter;
 mod names;
 mod people;
 mod picture;
 mod preview;
 mod public_key;
 mod published;
+mod sign_in;
 mod told;
 
 #[cfg(test)]
@@ -32,10 +35,12 @@ pub(crate) use difference::SyncReport;
 pub(crate) use follow::Following;
 pub(crate) use keys::KeyRefused;
 pub(crate) use ldap::{Ldap, SyncError};
+pub(crate) use limiter::Limiter;
 use people::People;
 pub(crate) use preview::Preview;
 pub(crate) use public_key::{NOBODYS, PublicKey};
 pub(crate) use published::NotPublished;
+pub(crate) use sign_in::SignIn;
 
 use crate::audit::Deed;
 use crate::broker::Broker;
@@ -55,18 +60,12 @@ pub(crate) struct Directory {
     /// One change at a time, so that the picture in memory never goes back.
     changing: Arc<Mutex<()>>,
     ldap: Option<Arc<Ldap>>,
+    /// Wrong passwords, at whatever door.
+    knocks: Arc<Limiter>,
 }
 
-/// The answer to a name and a password. Which of the refusals it was goes to the audit, never to the client.
-#[derive(Debug)]
-pub(crate) enum SignIn {
-    Accepted(Arc<Account>),
-    Unknown,
-    WrongPassword,
-    Disabled(String),
-    /// The directory server cannot be asked now.
-    Unavailable(String),
-}
+/// A network may hold a whole office, whose devices come back together.
+const WRONG_PER_NETWORK: usize = 200;
 
 /// Why a change of the directory was not made.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +111,7 @@ impl Directory {
             people: Arc::default(),
             changing: Arc::default(),
             ldap: ldap.map(Arc::new),
+            knocks: Arc::new(Limiter::new(WRONG_PER_NETWORK)),
         };
         let (accounts, groups) =
             this.store.read(|view| Ok((view.accounts()?, view.directory_groups()?))).await?;
@@ -161,25 +161,6 @@ impl Directory {
             name: account.name.as_str().into(),
             groups: account.groups.as_slice().into(),
         })
-    }
-
-    /// Checks a name and a password against the directory the person comes from.
-    pub(crate) async fn sign_in(&self, name: &str, password: Zeroizing<String>) -> SignIn {
-        let known = self.find(name);
-        if let Some(reason) = known.as_ref().and_then(|account| account.disabled()) {
-            return SignIn::Disabled(reason.to_owned());
-        }
-        if let (Some(ldap), None | Some(Source::Ldap)) =
-            (&self.ldap, known.as_ref().map(|account| account.source))
-        {
-            return ldap.sign_in(self, name, password).await;
-        }
-        let phc = known.as_ref().and_then(|account| account.password.clone());
-        match (secret::check_password(password, phc).await, known) {
-            (true, Some(account)) => SignIn::Accepted(account),
-            (_, Some(_)) => SignIn::WrongPassword,
-            (_, None) => SignIn::Unknown,
-        }
     }
 
     /// Adds an account to the built-in directory.

@@ -164,6 +164,10 @@ impl Following {
                     self.waits = false;
                     self.lists_groups &= *kind != Kind::Groups;
                 }
+                // It may be the password that changed.
+                if let Change::Person(person) = &change {
+                    self.ldap.accepted.forget(person.id.into());
+                }
                 self.told.take(change, known);
             }
         }

@@ -7,17 +7,19 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
 use chancery_ldap::{
-    AttributeMap, Change, Connector, Credentials, Follow, Health, Kind, Person, Protocol, Rules, Settings,
-    SignIn as Answer,
+    AttributeMap, Change, Connector, Credentials, Follow, Health, Kind, Protocol, Rules, Settings,
 };
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+use super::Directory;
+use super::accepted::Accepted;
 use super::brake::{Brake, Held};
 use super::difference::{Difference, SyncReport};
 use super::follow::Line;
@@ -25,8 +27,6 @@ use super::people::People;
 use super::picture::Picture;
 use super::preview::Preview;
 use super::told::Told;
-use super::{Directory, SignIn};
-use crate::id::AccountId;
 use crate::principal::Principal;
 use crate::secret::SecretSource;
 use crate::store::{Account, DirectoryGroup, Source, StoreError, Tx};
@@ -62,6 +62,12 @@ pub(crate) struct Config {
     /// Whether certificates for encrypting mail are written into the entries of their owners.
     #[serde(default)]
     publish_certificates: bool,
+    /// For so long a password that was accepted is good without asking again.
+    #[serde(default = "minute")]
+    password_ttl: Span,
+    /// For so long while no server answers.
+    #[serde(default = "workday")]
+    outage_ttl: Span,
     page_size: Option<u32>,
     connect_timeout: Option<Span>,
     operation_timeout: Option<Span>,
@@ -154,6 +160,14 @@ fn yes() -> bool {
     true
 }
 
+fn minute() -> Span {
+    Span(Duration::from_secs(60))
+}
+
+fn workday() -> Span {
+    Span(Duration::from_secs(8 * 3600))
+}
+
 fn default_user_filter() -> String {
     Settings::default().user_filter
 }
@@ -166,6 +180,8 @@ pub(crate) struct Ldap {
     held: ArcSwapOption<Held>,
     followed: ArcSwapOption<Line>,
     pub(super) publishes: bool,
+    pub(super) accepted: Accepted,
+    pub(super) outage_ttl: Duration,
 }
 
 /// What the next words of the directory are understood by.
@@ -200,9 +216,15 @@ impl Ldap {
     ) -> anyhow::Result<Self> {
         let connector = config.connector(credentials)?;
         let state = State { picture: Picture::default(), brake: Brake::of(directory) };
-        let publishes = config.publish_certificates;
-        let (state, held, followed) = (Mutex::new(state), ArcSwapOption::empty(), ArcSwapOption::empty());
-        Ok(Self { connector, state, held, followed, publishes })
+        Ok(Self {
+            connector,
+            state: Mutex::new(state),
+            held: ArcSwapOption::empty(),
+            followed: ArcSwapOption::empty(),
+            publishes: config.publish_certificates,
+            accepted: Accepted::new(config.password_ttl.0),
+            outage_ttl: config.outage_ttl.0,
+        })
     }
 
     /// Takes up what the store has.
@@ -213,44 +235,6 @@ impl Ldap {
     /// Connects, binds and looks, for `directory test`.
     pub(crate) async fn check(&self) -> Result<Health, chancery_ldap::Error> {
         self.connector.check().await
-    }
-
-    /// Search, then bind. A person that no sync has seen yet becomes known by signing in.
-    pub(super) async fn sign_in(
-        &self,
-        directory: &Directory,
-        name: &str,
-        password: Zeroizing<String>,
-    ) -> SignIn {
-        let now = time::now();
-        match self.connector.sign_in(name, &password, now.to_offset()).await {
-            Ok(Answer::Accepted(person)) => self.accept(directory, person, now).await,
-            Ok(Answer::WrongPassword { .. }) => SignIn::WrongPassword,
-            Ok(Answer::Unknown | Answer::Ambiguous) => SignIn::Unknown,
-            Ok(Answer::Disabled(person)) => SignIn::Disabled(
-                person.disabled.map_or_else(|| "disabled in the directory".into(), |why| why.to_string()),
-            ),
-            Ok(refused @ Answer::Refused { .. }) => SignIn::Disabled(refused.to_string()),
-            Err(error) => SignIn::Unavailable(error.to_string()),
-        }
-    }
-
-    /// What LDAP says of somebody known already is the sync's to bring in.
-    async fn accept(&self, directory: &Directory, person: Person, now: Timestamp) -> SignIn {
-        let id = AccountId::from(person.id);
-        if directory.by_id(id).is_none() {
-            let told = Told::of(person);
-            if let Err(error) = self.bring(directory, &Principal::System, &told, now).await {
-                return SignIn::Unavailable(error.to_string());
-            }
-        }
-        match directory.by_id(id) {
-            Some(account) => match account.disabled() {
-                Some(why) => SignIn::Disabled(why.to_owned()),
-                None => SignIn::Accepted(account),
-            },
-            None => SignIn::Unknown,
-        }
     }
 
     /// The change that waits for an admin, if one does.

@@ -181,7 +181,7 @@ async fn identify(
             let who = by_certificate(hall, shown, now).await?;
             agree(&who, named.as_deref()).map(|()| who)
         }
-        (None, Some(name)) => by_password(hall, name, connect.password.as_ref()).await,
+        (None, Some(name)) => by_password(hall, visitor, name, connect.password.as_ref()).await,
         (None, None) if visitor.allow_anonymous => Ok(Principal::Guest),
         (None, None) => Err(turned(Reason::NotAuthorized, "neither a certificate nor a name and password")),
     };
@@ -261,6 +261,7 @@ fn agree(who: &Principal, named: Option<&str>) -> Result<(), Turned> {
 
 async fn by_password(
     hall: &Hall,
+    visitor: &Visitor,
     name: &str,
     password: Option<&Zeroizing<Vec<u8>>>,
 ) -> Result<Principal, Turned> {
@@ -271,12 +272,14 @@ async fn by_password(
     // An empty password would be an anonymous bind to many directories (RFC 4513 §5.1.2).
     let password =
         password.and_then(text).filter(|text| !text.is_empty()).ok_or_else(|| refuse("no password"))?;
-    match hall.directory.sign_in(name, password).await {
+    let from = visitor.address.map(|address| address.ip());
+    match hall.directory.sign_in(name, password, from).await {
         SignIn::Accepted(account) => enabled(&account),
         SignIn::WrongPassword => Err(refuse("wrong password")),
         SignIn::Unknown => Err(refuse("no such account")),
         SignIn::Disabled(why) => Err(turned(Reason::BadUserNameOrPassword, why)),
         SignIn::Unavailable(why) => Err(turned(Reason::ServerUnavailable, why)),
+        SignIn::Throttled(_) => Err(turned(Reason::ConnectionRateExceeded, "too many wrong passwords")),
     }
 }
 

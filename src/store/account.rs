@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::kept::Kept;
-use super::schema::account;
+use super::schema::{account, verifier};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
 use crate::time::Timestamp;
@@ -170,9 +170,11 @@ impl Tx {
 
     /// The person is gone; the row stays, because the audit and old messages name its id.
     pub(crate) fn remove_account(&mut self, id: AccountId, now: Timestamp) -> Result<(), StoreError> {
-        diesel::update(account::table.find(id.to_bytes().to_vec()))
+        let key = id.to_bytes().to_vec();
+        diesel::update(account::table.find(&key))
             .set((account::removed_at.eq(now.micros()), account::password.eq(None::<String>)))
             .execute(&mut self.view.conn)?;
+        diesel::delete(verifier::table.find(&key)).execute(&mut self.view.conn)?;
         Ok(())
     }
 }

@@ -1,12 +1,15 @@
-//! What the directory said, beside its people: groups with their members, and up to where it was heard.
+//! What the directory said, beside its people: groups with their members, up to where it was heard, and whose password it
+//! accepted.
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use uuid::Uuid;
 
 use super::account::{from_json, to_json};
-use super::schema::{directory_group, mark};
+use super::schema::{directory_group, mark, verifier};
 use super::{StoreError, Tx, View, id16};
+use crate::id::AccountId;
+use crate::time::Timestamp;
 
 /// A group, as the directory has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,12 @@ impl View {
             Ok(DirectoryGroup { id: Uuid::from_bytes(id16(id)?), dn, name, members, logins })
         };
         rows.into_iter().map(read).collect()
+    }
+
+    /// The Argon2id string of a password that the directory accepted since then.
+    pub(crate) fn verifier(&mut self, id: AccountId, since: Timestamp) -> Result<Option<String>, StoreError> {
+        let row = verifier::table.find(id.to_bytes().to_vec()).filter(verifier::at.ge(since.micros()));
+        Ok(row.select(verifier::phc).first(&mut self.conn).optional()?)
     }
 
     /// Up to where the directory was heard, in its own words.
@@ -67,6 +76,30 @@ impl Tx {
     /// The group is gone.
     pub(crate) fn remove_directory_group(&mut self, id: Uuid) -> Result<(), StoreError> {
         diesel::delete(directory_group::table.find(id.as_bytes().to_vec())).execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// The directory accepted this password just now.
+    pub(crate) fn put_verifier(
+        &mut self,
+        id: AccountId,
+        phc: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        diesel::replace_into(verifier::table)
+            .values((
+                verifier::account.eq(&id.to_bytes()[..]),
+                verifier::phc.eq(phc),
+                verifier::at.eq(now.micros()),
+            ))
+            .execute(&mut self.view.conn)?;
+        Ok(())
+    }
+
+    /// Verifiers of before are of no more use.
+    pub(crate) fn forget_verifiers(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        diesel::delete(verifier::table.filter(verifier::at.lt(before.micros())))
+            .execute(&mut self.view.conn)?;
         Ok(())
     }
 

@@ -214,6 +214,62 @@ fn while_the_directory_is_down_certificates_go_on_and_passwords_hear_0x88() {
 }
 
 #[test]
+fn in_an_outage_whoever_signed_in_today_may_do_so_again() {
+    let mut slapd = slapd();
+    let mut town = Town::plan().ldap(&slapd).with("directory.ldap", "password_ttl = \"0s\"").start();
+    eventually("the people are known", || count(&town) == 2);
+    town.mqtts(None).id("b").password("bob", "builder42").connect().ping();
+    slapd.stop();
+    // The hash takes its time, which nobody waited for.
+    eventually("bob is let in", || town.mqtts(None).password("bob", "builder42").try_connect().is_ok());
+    town.restart();
+    town.mqtts(None).id("b").password("bob", "builder42").connect().ping();
+    assert_eq!(town.mqtts(None).password("bob", "wrong").refused(), 0x86);
+    assert_eq!(town.mqtts(None).password("alice", "wonderland").refused(), 0x88, "she was not here today");
+    town.ask("account disable bob");
+    assert_eq!(town.mqtts(None).password("bob", "builder42").refused(), 0x86);
+}
+
+#[test]
+fn a_password_that_was_accepted_is_good_until_the_entry_changes() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    town.mqtts(None).id("b").password("bob", "builder42").connect().ping();
+    let change = format!(
+        "dn: {}\nchangetype: modify\nreplace: userPassword\nuserPassword: changed43\n",
+        slapd.person_dn("bob")
+    );
+    slapd.modify_ldif(&change);
+    eventually("the old one is refused", || {
+        town.mqtts(None).password("bob", "builder42").try_connect().is_err()
+    });
+    town.mqtts(None).id("b").password("bob", "changed43").connect().ping();
+}
+
+#[test]
+fn wrong_passwords_are_counted_at_all_doors_together() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    let mut web = Web::new(&town);
+    let mut try_web = |name: &str, password: &str| {
+        let fields = [("name", name), ("password", password)];
+        web.submit("/enroll/sign-in", "/enroll/sign-in", &fields).status
+    };
+    for _ in 0..3 {
+        assert_eq!(town.mqtts(None).password("Bob", "wrong").refused(), 0x86);
+    }
+    for _ in 0..2 {
+        assert_eq!(try_web("bob", "wrong"), 403);
+    }
+    // Nobody hears whether the sixth is right.
+    assert_eq!(town.mqtts(None).password("bob", "builder42").refused(), 0x9f);
+    assert_eq!(try_web("bob", "builder42"), 429);
+    let refusal = &town.ask("audit list")[0];
+    assert!(refusal["details"].to_string().contains("too many wrong passwords"), "{refusal}");
+    town.mqtts(None).password("alice", "wonderland").connect().ping();
+}
+
+#[test]
 fn a_town_whose_directory_is_down_from_the_first_moment_opens_and_catches_up() {
     let mut slapd = slapd();
     slapd.stop();

@@ -48,15 +48,9 @@ async fn sign_in(
     Form(sent): Form<Sent>,
 ) -> Answer {
     let name: String = sent.name.trim().to_lowercase().chars().take(LONGEST).collect();
-    let (knocks, now) = (&console.people_knocks, time::now());
-    if let Err(wait) = knocks.admit(&name, visitor.address, time::monotonic()) {
-        let why = format!("Too many wrong passwords. Wait {} seconds, then try again.", wait.as_secs() + 1);
-        let response = back(StatusCode::TOO_MANY_REQUESTS, &visitor, name, why.as_str())?;
-        return Ok((retry_after(wait), response).into_response());
-    }
-    let why = match console.house.directory.sign_in(&name, sent.password).await {
+    let now = time::now();
+    let why = match console.house.directory.sign_in(&name, sent.password, Some(visitor.address)).await {
         SignIn::Accepted(account) => {
-            knocks.forgive(&name, visitor.address);
             let (who, known) = (Directory::principal(&account), account.name.clone());
             let opening = Arc::new(Opening::of(&account, visitor.session, now));
             let (keep, facts) = (opening.clone(), json!({ "address": visitor.address }));
@@ -66,10 +60,15 @@ async fn sign_in(
             return Ok(response);
         }
         SignIn::Unavailable(why) => {
-            knocks.forgive(&name, visitor.address);
             tracing::warn!(why, "a password could not be checked");
             let problem = "The directory cannot be asked now. Try again in a few minutes.";
             return back(StatusCode::SERVICE_UNAVAILABLE, &visitor, name, problem);
+        }
+        SignIn::Throttled(wait) => {
+            let why =
+                format!("Too many wrong passwords. Wait {} seconds, then try again.", wait.as_secs() + 1);
+            let response = back(StatusCode::TOO_MANY_REQUESTS, &visitor, name, why.as_str())?;
+            return Ok((retry_after(wait), response).into_response());
         }
         SignIn::WrongPassword => "wrong password".to_owned(),
         SignIn::Unknown => "no such account".to_owned(),

@@ -10,3 +10,10 @@ CREATE TABLE directory_group (
     members TEXT NOT NULL,                              -- JSON array of names of entries
     logins  TEXT NOT NULL                               -- JSON array
 ) STRICT;
+
+-- By what a password is known while no server of the directory answers.
+CREATE TABLE verifier (
+    account BLOB    NOT NULL PRIMARY KEY,
+    phc     TEXT    NOT NULL,                           -- Argon2id
+    at      INTEGER NOT NULL                            -- when the directory last accepted it
+) STRICT;

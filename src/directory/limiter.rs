@@ -10,26 +10,31 @@ use std::time::{Duration, Instant};
 
 /// Wrong passwords that one name may take from one network within [`WINDOW`].
 const PER_NAME: usize = 5;
-/// Wrong passwords from one network for all names together.
-const PER_NETWORK: usize = 20;
+/// Wrong passwords that one name may take from everywhere: who knows a name may bother its owner, but not for long.
+const PER_NAME_EVERYWHERE: usize = 50;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Names and networks remembered at once.
 const MOST: usize = 4096;
 
 /// Remembers attempts.
-#[derive(Default)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
+    /// Wrong passwords from one network for all names together.
+    per_network: usize,
     knocks: Mutex<HashMap<Place, Vec<Instant>>>,
 }
 
-/// Who tries: a name from a network, or (without a name) the network as such.
-type Place = (Option<String>, IpAddr);
+/// Who tries: a name from a network, a name from anywhere, or the network for any name.
+type Place = (Option<String>, Option<IpAddr>);
 
 impl Limiter {
+    pub(crate) fn new(per_network: usize) -> Self {
+        Self { per_network, knocks: Mutex::default() }
+    }
+
     /// Counts an attempt, or says how long to wait before the next.
-    pub(super) fn admit(&self, name: &str, from: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn admit(&self, name: &str, from: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut knocks = self.lock();
-        let places = places(name, from);
+        let places = self.places(name, from);
         for (place, allowed) in &places {
             if let Some(wait) = knocks.get(place).and_then(|times| wait(times, *allowed, now)) {
                 return Err(wait);
@@ -45,23 +50,29 @@ impl Limiter {
     }
 
     /// The password was right: what this name tried is forgotten.
-    pub(super) fn forgive(&self, name: &str, from: IpAddr) {
+    pub(crate) fn forgive(&self, name: &str, from: IpAddr) {
         let mut knocks = self.lock();
-        let [(mine, _), (network, _)] = places(name, from);
+        let [(mine, _), others @ ..] = self.places(name, from);
         knocks.remove(&mine);
-        if let Some(times) = knocks.get_mut(&network) {
-            times.pop();
+        for (place, _) in others {
+            if let Some(times) = knocks.get_mut(&place) {
+                times.pop();
+            }
         }
+    }
+
+    fn places(&self, name: &str, from: IpAddr) -> [(Place, usize); 3] {
+        let network = Some(network(from));
+        [
+            ((Some(name.to_owned()), network), PER_NAME),
+            ((Some(name.to_owned()), None), PER_NAME_EVERYWHERE),
+            ((None, network), self.per_network),
+        ]
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Place, Vec<Instant>>> {
         self.knocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn places(name: &str, from: IpAddr) -> [(Place, usize); 2] {
-    let network = network(from);
-    [((Some(name.to_owned()), network), PER_NAME), ((None, network), PER_NETWORK)]
 }
 
 /// Whoever has one address of IPv6 has at least a /64 of them (RFC 6177 §2).
@@ -106,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_sixth_attempt_in_a_minute_waits_until_the_first_is_a_minute_old() {
-        let (limiter, start) = (Limiter::default(), crate::time::monotonic());
+        let (limiter, start) = (Limiter::new(20), crate::time::monotonic());
         for second in 0..5 {
             assert_eq!(limiter.admit("ada", HERE, after(start, second)), Ok(()));
         }
@@ -117,7 +128,7 @@ mod tests {
 
     #[test]
     fn another_name_and_another_network_are_not_held_up() {
-        let (limiter, now) = (Limiter::default(), crate::time::monotonic());
+        let (limiter, now) = (Limiter::new(20), crate::time::monotonic());
         for _ in 0..5 {
             assert_eq!(limiter.admit("ada", HERE, now), Ok(()));
         }
@@ -127,7 +138,7 @@ mod tests {
 
     #[test]
     fn one_network_cannot_go_through_many_names() {
-        let (limiter, now) = (Limiter::default(), crate::time::monotonic());
+        let (limiter, now) = (Limiter::new(20), crate::time::monotonic());
         for number in 0..20 {
             let host: IpAddr = format!("2001:db8::{number:x}").parse().unwrap();
             assert_eq!(limiter.admit(&format!("name{number}"), host, now), Ok(()));
@@ -137,8 +148,21 @@ mod tests {
     }
 
     #[test]
+    fn one_name_is_not_tried_from_everywhere_for_ever() {
+        let (limiter, now) = (Limiter::new(20), crate::time::monotonic());
+        let from = |number: u8| IpAddr::from([192, 0, 2, number]);
+        for number in 0..50 {
+            assert_eq!(limiter.admit("ada", from(number), now), Ok(()));
+        }
+        assert!(limiter.admit("ada", from(99), now).is_err());
+        assert_eq!(limiter.admit("bob", from(99), now), Ok(()));
+        limiter.forgive("ada", from(7));
+        assert_eq!(limiter.admit("ada", from(99), now), Ok(()));
+    }
+
+    #[test]
     fn a_right_password_wipes_the_slate() {
-        let (limiter, now) = (Limiter::default(), crate::time::monotonic());
+        let (limiter, now) = (Limiter::new(20), crate::time::monotonic());
         for _ in 0..100 {
             assert_eq!(limiter.admit("ada", HERE, now), Ok(()));
             limiter.forgive("ada", HERE);
@@ -147,10 +171,10 @@ mod tests {
 
     #[test]
     fn a_crowd_does_not_fill_the_memory() {
-        let (limiter, now) = (Limiter::default(), crate::time::monotonic());
+        let (limiter, now) = (Limiter::new(20), crate::time::monotonic());
         for number in 0..3_000_u32 {
             let host = IpAddr::V4(std::net::Ipv4Addr::from_bits(number));
-            assert_eq!(limiter.admit("ada", host, now), Ok(()));
+            assert_eq!(limiter.admit(&format!("name{number}"), host, now), Ok(()));
         }
         assert!(limiter.lock().len() <= MOST);
     }

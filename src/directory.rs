@@ -8,6 +8,7 @@ mod accepted;
 mod brake;
 mod config;
 mod difference;
+mod explain;
 mod follow;
 mod keys;
 pub(crate) mod ldap;
@@ -32,6 +33,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, DirectoryKind};
 pub(crate) use difference::SyncReport;
+pub(crate) use explain::Explanation;
 pub(crate) use follow::Following;
 pub(crate) use keys::KeyRefused;
 pub(crate) use ldap::{Ldap, SyncError};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, House, Refused};
 use crate::audit::{Deed, Entry, Verified};
-use crate::directory::{Preview, SyncError, ldap};
+use crate::directory::{Explanation, Preview, SyncError, ldap};
 use crate::enrollment::{Adopted, RollView};
 use crate::principal::Principal;
 use crate::secret;
@@ -37,6 +37,7 @@ pub(super) fn routes() -> axum::Router<House> {
         .route("/api/v1/directory/test", get(test_directory))
         .route("/api/v1/directory/sync", post(sync_directory))
         .route("/api/v1/directory/preview", post(preview))
+        .route("/api/v1/directory/explain/{account}", get(explain))
         .route("/api/v1/directory/held", get(held))
         .route("/api/v1/directory/held/{change}/release", post(release))
         .route("/api/v1/audit", get(audit))
@@ -115,6 +116,11 @@ async fn preview(State(house): State<House>, other: Option<Json<ldap::Config>>) 
         Some(Err(error)) => Err(Refused::Failed(error.to_string())),
         None => Err(Refused::Forbidden(BUILT_IN.into())),
     }
+}
+
+/// Why somebody may act or may not.
+async fn explain(State(house): State<House>, Path(account): Path<String>) -> Json<Explanation> {
+    Json(house.directory.explain(&account, time::now()).await)
 }
 
 /// The change that waits for an admin: an empty object when none does.

@@ -23,6 +23,11 @@ pub(super) enum Verb {
         #[arg(long, value_name = "FILE")]
         with: Option<PathBuf>,
     },
+    /// Why somebody may act or may not
+    Explain {
+        #[arg(value_parser = super::named)]
+        account: String,
+    },
     /// Whom a sync would take away that is held because they are many
     Held,
     /// Let through the change that `directory held` shows
@@ -77,6 +82,24 @@ impl Verb {
                 out.list("changes", &["account", "name", "what", "details"], &preview["changes"])?;
                 out.text("\n")?;
                 out.show(&[REPORT, &["held"]].concat(), &without_changes(preview))
+            }
+            Verb::Explain { account } => {
+                let told = client.get_patiently(&at(&["directory", "explain", &account]))?;
+                if out.json() {
+                    return out.value(&told);
+                }
+                out.text(&format!("{account} {}\n\n", cell(&told["decision"])))?;
+                if told["known"].is_object() {
+                    out.show(&["id", "source", "entry", "groups"], &told["known"])?;
+                }
+                if told["trouble"].is_string() {
+                    out.text(&format!("\nThe directory could not be asked: {}\n", cell(&told["trouble"])))?;
+                }
+                for entry in told["entries"].as_array().into_iter().flatten() {
+                    out.text("\nIn the directory:\n")?;
+                    out.show(&["dn", "passes_user_filter", "disabled", "unusable", "groups"], entry)?;
+                }
+                Ok(())
             }
             Verb::Held => {
                 let held = client.get(&at(&["directory", "held"]))?;

@@ -214,6 +214,67 @@ fn while_the_directory_is_down_certificates_go_on_and_passwords_hear_0x88() {
 }
 
 #[test]
+fn a_decision_is_explained_from_the_entry_to_the_door() {
+    let slapd = slapd();
+    let filter = "user_filter = \"(&(objectClass=inetOrgPerson)(!(title=Robot)))\"";
+    let town = Town::plan().ldap(&slapd).with("directory.ldap", filter).start();
+    eventually("the people are known", || count(&town) == 2);
+    let explained = |name: &str| town.ask(&format!("directory explain {name}"));
+    let bob = explained("Bob");
+    assert_eq!((&bob["may_act"], &bob["decision"]), (&true.into(), &"may act".into()), "{bob}");
+    assert_eq!(bob["known"]["groups"], serde_json::json!(["ops"]));
+    let entry = &bob["entries"][0];
+    assert_eq!(
+        (&entry["passes_user_filter"], &entry["attributes"]["mail"][0]),
+        (&true.into(), &"bob@corp.example".into())
+    );
+
+    slapd.disable("bob");
+    eventually("bob may not act", || explained("bob")["may_act"] == false);
+    let bob = explained("bob");
+    assert_eq!(bob["decision"], "may not act: locked by an administrator (pwdAccountLockedTime)", "{bob}");
+    assert_eq!(bob["entries"][0]["attributes"]["pwdAccountLockedTime"][0], "000001010000Z");
+    assert_eq!(town.mqtts(None).password("bob", "builder42").refused(), 0x86, "every door agrees");
+    town.ask("account disable alice");
+    assert_eq!(explained("alice")["decision"], "may not act: disabled by an admin");
+
+    slapd.modify_ldif(&format!(
+        "dn: {}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: r2\ncn: R2\nsn: R2\ntitle: Robot\n",
+        slapd.person_dn("r2")
+    ));
+    let robot = town.cli("directory explain r2").well();
+    assert!(
+        robot.contains("user_filter does not let the entry") && robot.contains("passes_user_filter"),
+        "{robot}"
+    );
+    assert_eq!(explained("nobody")["decision"], "is nobody here");
+}
+
+#[test]
+fn a_sync_can_be_seen_before_it_is_done_under_other_settings_too() {
+    let slapd = slapd();
+    let town = town(&slapd);
+    let preview = |words: &str| town.ask(&format!("directory preview {words}"));
+    assert_eq!(preview("")["changes"], serde_json::json!([]));
+    let config = fs::read_to_string(town.path("chancery.toml")).expect("the configuration");
+    let narrow = "[directory.ldap]\nuser_filter = \"(uid=bob)\"\n";
+    let other = town.path("other.toml");
+    fs::write(&other, config.replace("[directory.ldap]\n", narrow)).expect("our own folder");
+    let seen = preview(&format!("--with {}", text(&other)));
+    let line = &seen["changes"][0];
+    assert_eq!(
+        (&line["account"], &line["what"], &seen["removed"]),
+        (&"alice".into(), &"remove".into(), &1.into()),
+        "{seen}"
+    );
+    assert_eq!(count(&town), 2, "nothing was done");
+    fs::write(&other, "[directory.ldap]\nservers = []\nbase = \"\"\n").expect("our own folder");
+    town.refused(2, &format!("directory preview --with {}", text(&other)));
+    let shown = town.cli(&format!("directory preview --with {}", text(&town.path("chancery.toml")))).well();
+    assert!(shown.contains("held"), "{shown}");
+}
+
+#[test]
 fn in_an_outage_whoever_signed_in_today_may_do_so_again() {
     let mut slapd = slapd();
     let mut town = Town::plan().ldap(&slapd).with("directory.ldap", "password_ttl = \"0s\"").start();

@@ -19,6 +19,7 @@ mod picture;
 mod preview;
 mod public_key;
 mod published;
+pub(crate) mod served;
 mod sign_in;
 mod told;
 
@@ -26,6 +27,7 @@ mod told;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chancery_ldap::Connector;
 use tokio::sync::Mutex;
@@ -61,6 +63,8 @@ pub(crate) struct Directory {
     people: Arc<People>,
     /// One change at a time, so that the picture in memory never goes back.
     changing: Arc<Mutex<()>>,
+    /// Counts changes of people and of their certificates, for those whom they are served to.
+    version: Arc<AtomicU64>,
     ldap: Option<Arc<Ldap>>,
     /// Wrong passwords, at whatever door.
     knocks: Arc<Limiter>,
@@ -112,6 +116,7 @@ impl Directory {
             broker,
             people: Arc::default(),
             changing: Arc::default(),
+            version: Arc::default(),
             ldap: ldap.map(Arc::new),
             knocks: Arc::new(Limiter::new(WRONG_PER_NETWORK)),
         };
@@ -337,6 +342,7 @@ impl Directory {
         let ids = about.to_vec();
         let accounts = self.store.read(move |view| view.accounts_of(&ids)).await?;
         self.people.bring(about, accounts);
+        self.version.fetch_add(1, Ordering::Release);
         // Rights follow the directory: whatever was compiled from it is compiled again.
         self.broker.turn_rights();
         Ok(())

@@ -1,5 +1,5 @@
 //! The doors: bytes in, bytes out. `tls` knows who is there, `conversation` speaks MQTT with them, and `crew` lets it
-//! take its turns.
+//! take its turns. `ldaps` speaks LDAP with mail clients.
 
 mod challenge;
 mod config;
@@ -11,6 +11,7 @@ mod hall;
 mod handshakes;
 mod http;
 mod https;
+mod ldaps;
 mod limits;
 mod proxy;
 pub(crate) mod quic;
@@ -28,12 +29,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-pub(crate) use config::{Config, Entrance, LimitsConfig};
+pub(crate) use config::{Config, Entrance, LimitsConfig, PeopleConfig};
 pub(crate) use crew::Crew;
 pub(crate) use greet::Visitor;
 pub(crate) use hall::Hall;
 pub(crate) use http::serve as serve_http;
 pub(crate) use https::serve as serve_https;
+pub(crate) use ldaps::People;
 pub(crate) use limits::Gate;
 
 use crate::metrics::METRICS;
@@ -42,7 +44,7 @@ use handshakes::Handshakes;
 use tls::Tls;
 use websocket::Web;
 
-/// The way in through one MQTT door over TCP: what lies between its sockets and MQTT.
+/// The way in through one door of MQTT over TCP, or of LDAP: what lies between its sockets and what is spoken there.
 pub(crate) struct Way {
     name: &'static str,
     proxied: bool,
@@ -52,11 +54,14 @@ pub(crate) struct Way {
     anonymous: bool,
     patience: Duration,
     handshakes: Handshakes,
+    /// Whom those are shown who speak LDAP; without it MQTT is spoken.
+    people: Option<People>,
 }
 
 /// What every conversation is begun with, whatever carries it.
 struct Beginning {
     hall: Arc<Hall>,
+    people: Option<People>,
     stop: watch::Receiver<bool>,
 }
 
@@ -66,14 +71,23 @@ impl Beginning {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Box::pin(conversation::serve(self.hall, stream, visitor, self.stop))
+        match self.people {
+            None => Box::pin(conversation::serve(self.hall, stream, visitor, self.stop)),
+            Some(people) => Box::pin(ldaps::serve(self.hall, people, stream, visitor, self.stop)),
+        }
     }
 }
 
 impl Way {
     /// As configured. `tls` is used where the door wants it; `names` are the hosts of this house, whose pages a
-    /// WebSocket trusts.
-    pub(crate) fn new(entrance: &Entrance<'_>, limits: &LimitsConfig, tls: &Tls, names: &[String]) -> Self {
+    /// WebSocket trusts. Where there are `people` to be shown, LDAP is spoken.
+    pub(crate) fn new(
+        entrance: &Entrance<'_>,
+        limits: &LimitsConfig,
+        tls: &Tls,
+        names: &[String],
+        people: Option<People>,
+    ) -> Self {
         let web = entrance.web.map(|(path, origins)| Web {
             path: path.to_owned(),
             origins: origins.to_vec(),
@@ -89,10 +103,11 @@ impl Way {
             anonymous: entrance.anonymous,
             patience: limits.connect_timeout.0,
             handshakes: Handshakes::new(limits.handshakes),
+            people,
         }
     }
 
-    /// What comes before MQTT, in this order: PROXY header, TLS, WebSocket. Gives the conversation that may begin then;
+    /// What comes before MQTT or LDAP, in this order: PROXY header, TLS, WebSocket. Gives the conversation that may begin then;
     /// `None` for those who leave without a word, as those do who only ask whether the door is open, and for those
     /// whose address shakes hands too often.
     async fn arrive(
@@ -152,8 +167,8 @@ impl Way {
     }
 }
 
-/// Serves MQTT on one socket until told to stop. Each handshake is in the connection's own task.
-pub(crate) async fn serve_mqtt(
+/// Serves those who come by one socket until told to stop. Each handshake is in the connection's own task.
+pub(crate) async fn serve_way(
     way: Arc<Way>,
     hall: Arc<Hall>,
     listener: TcpListener,
@@ -163,9 +178,14 @@ pub(crate) async fn serve_mqtt(
     let told = stop.clone();
     tcp::accept(listener, most, stop, move |stream, from| {
         let (way, mut told) = (way.clone(), told.clone());
-        let beginning = Beginning { hall: hall.clone(), stop: told.clone() };
+        let beginning = Beginning { hall: hall.clone(), people: way.people.clone(), stop: told.clone() };
         async move {
-            let Ok(stream) = beginning.hall.crew.adopt(stream) else { return };
+            let stream = match &way.people {
+                // Searches take their turns among the house's other tasks, not among messages.
+                Some(_) => Ok(stream),
+                None => beginning.hall.crew.adopt(stream),
+            };
+            let Ok(stream) = stream else { return };
             // Boxed, so that what a handshake needs is given back when it is done.
             let arrived = tokio::time::timeout(way.patience, Box::pin(way.arrive(beginning, stream, from)));
             let arrived = tokio::select! {

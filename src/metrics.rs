@@ -17,12 +17,14 @@ pub(crate) static METRICS: Metrics = Metrics::new();
 
 /// All that is counted; what is only looked at when somebody asks stands with its part.
 pub(crate) struct Metrics {
-    /// MQTT connections that are open now.
-    pub(crate) connections: Labelled<5>,
-    pub(crate) handshakes_done: Labelled<5>,
-    pub(crate) handshakes_failed: Labelled<5>,
+    /// Connections of MQTT and LDAP that are open now.
+    pub(crate) connections: Labelled<6>,
+    pub(crate) handshakes_done: Labelled<6>,
+    pub(crate) handshakes_failed: Labelled<6>,
     /// CONNECT packets by the reason code of their answer.
     pub(crate) connects: ByCode,
+    /// Answers to whoever signs in by LDAP.
+    pub(crate) binds: Labelled<4>,
     /// Connections that ended because the client broke the protocol or fell silent, by reason code.
     pub(crate) faults: ByCode,
     /// Bytes of MQTT, without what TLS and frames add.
@@ -43,8 +45,11 @@ pub(crate) struct Metrics {
     pub(crate) store_commits: Count,
 }
 
-/// Doors that MQTT is spoken at.
-const DOORS: [&str; 5] = ["mqtt", "mqtts", "ws", "wss", "quic"];
+/// Doors that MQTT or LDAP is spoken at.
+const DOORS: [&str; 6] = ["mqtt", "mqtts", "ws", "wss", "quic", "ldaps"];
+
+/// What somebody hears who signs in by LDAP.
+const BINDS: [&str; 4] = ["success", "wrong", "busy", "unavailable"];
 
 /// Why a delivery did not happen.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +105,7 @@ impl Metrics {
             handshakes_done: Labelled::new(DOORS),
             handshakes_failed: Labelled::new(DOORS),
             connects: ByCode::new(),
+            binds: Labelled::new(BINDS),
             faults: ByCode::new(),
             bytes_received: Count::new(),
             bytes_sent: Count::new(),

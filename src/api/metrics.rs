@@ -83,7 +83,8 @@ fn page(house: &House) -> String {
 fn connections(page: &mut Page) {
     use Kind::{Counter, Gauge};
     let m = &METRICS;
-    page.each(Gauge, "chancery_connections", "MQTT connections that are open.", "door", m.connections.each());
+    let name = "chancery_connections";
+    page.each(Gauge, name, "Connections of MQTT and LDAP that are open.", "door", m.connections.each());
     let name = "chancery_handshakes_total";
     page.each(
         Counter,
@@ -96,6 +97,8 @@ fn connections(page: &mut Page) {
     page.each(Counter, name, "Those that were not.", "door", m.handshakes_failed.each());
     let name = "chancery_connects_total";
     page.each(Counter, name, "Answers to CONNECT, by their reason.", "reason", reasons(m.connects.each()));
+    let name = "chancery_binds_total";
+    page.each(Counter, name, "Answers to whoever signs in by LDAP.", "result", m.binds.each());
     let (name, help) = ("chancery_faults_total", "Connections that broke the protocol or fell silent.");
     page.each(Counter, name, help, "reason", reasons(m.faults.each()));
     let name = "chancery_limit_hits_total";

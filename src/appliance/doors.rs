@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api::{self, House};
 use crate::config::Config;
+use crate::directory::served::Served;
 use crate::door::{self, Crew, Gate, Hall, Way, quic, tcp, tls::Tls};
 use crate::enrollment::{Enrollment, ServerCertificate};
 use crate::mqtt::Limits;
@@ -26,7 +28,7 @@ enum Bound {
     Udp(UdpSocket),
 }
 
-/// TLS for each kind of client: MQTT clients often negotiate no protocol, browsers and QUIC do.
+/// TLS for each kind of client: clients of MQTT and LDAP often negotiate no protocol, browsers and QUIC do.
 #[derive(Clone)]
 pub(super) struct TlsDoors {
     mqtt: Tls,
@@ -103,11 +105,13 @@ impl Doors {
         let public = Router::new()
             .merge(api::public_router(house.clone()))
             .merge(crate::enrollment::public_router(house.enrollment.clone()));
+        let people = config.ldaps.as_ref().map(|door| people(house, door)).transpose()?;
         let ways: BTreeMap<_, _> = config
             .entrances()
             .map(|entrance| {
                 let tls = if entrance.web.is_some() { &tls.web } else { &tls.mqtt };
-                (entrance.name, Arc::new(Way::new(&entrance, limits, tls, names)))
+                let people = people.clone().filter(|_| entrance.serves_people);
+                (entrance.name, Arc::new(Way::new(&entrance, limits, tls, names, people)))
             })
             .collect();
         for (name, bound) in self.0 {
@@ -116,13 +120,9 @@ impl Doors {
                 (Bound::Udp(socket), _) => {
                     served.spawn(quic::serve(hall.clone(), tls.quic.clone(), socket, limits.clone(), stop))
                 }
-                (Bound::Tcp(socket), Some(way)) => served.spawn(door::serve_mqtt(
-                    way.clone(),
-                    hall.clone(),
-                    socket,
-                    limits.connections,
-                    stop,
-                )),
+                (Bound::Tcp(socket), Some(way)) => {
+                    served.spawn(door::serve_way(way.clone(), hall.clone(), socket, limits.connections, stop))
+                }
                 (Bound::Tcp(socket), None) if name == "https" => {
                     served.spawn(door::serve_https(socket, tls.web.clone(), console.clone(), stop))
                 }
@@ -145,6 +145,19 @@ impl Doors {
             _ => domain.to_owned(),
         }
     }
+}
+
+/// Those who are served to mail clients, with the certificates that enrollment has for them.
+fn people(house: &House, door: &door::PeopleConfig) -> Result<door::People> {
+    let extent = door.extent(&house.facts.domain);
+    let extent = extent.map_err(super::sentences).context("[door.ldaps]")?;
+    let enrollment = house.enrollment.clone();
+    let certificates = move || {
+        let enrollment = enrollment.clone();
+        async move { enrollment.mail_certificates(time::now()).await }.boxed()
+    };
+    let served = Served::new(&house.directory, extent, certificates);
+    Ok(door::People { served, idle: door.idle.0 })
 }
 
 fn hall(house: &House, limits: &door::LimitsConfig, crew: Crew) -> Arc<Hall> {

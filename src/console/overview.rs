@@ -181,6 +181,7 @@ fn doors(house: &House) -> Vec<Door> {
             "ws" => ("MQTT over WebSocket, plain", Some(through(name))),
             "wss" => ("MQTT over WebSocket and TLS", Some(through(name))),
             "quic" => ("MQTT over QUIC", Some(through(name))),
+            "ldaps" => ("People for mail clients, LDAP over TLS", None),
             "https" => ("Console, API, enrolment", None),
             "http" => ("CRL and CA certificates", None),
             _ => ("", None),

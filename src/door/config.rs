@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::is_loopback;
 use super::websocket::Origin;
+use super::{is_loopback, ldaps};
+use crate::directory::served::Extent;
 use crate::time::Span;
 
 /// Each table is one door; a door that is not listed does not open.
@@ -20,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) quic: Option<Listen>,
     pub(crate) https: Option<Listen>,
     pub(crate) http: Option<Listen>,
+    pub(crate) ldaps: Option<PeopleConfig>,
     #[serde(default)]
     pub(crate) limits: LimitsConfig,
 }
@@ -91,6 +93,24 @@ pub(crate) struct PlainWeb {
     pub(crate) allow_anonymous: bool,
 }
 
+/// `[door.ldaps]`: people for mail clients.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PeopleConfig {
+    pub(crate) listen: Vec<SocketAddr>,
+    /// What of each person is served, where it is known.
+    #[serde(default = "default_attributes")]
+    pub(crate) attributes: Vec<String>,
+    /// The name above all people; that of the domain where none is given.
+    #[serde(default)]
+    pub(crate) suffix: Option<String>,
+    /// Whoever asks nothing for so long is disconnected.
+    #[serde(default = "default_idle")]
+    pub(crate) idle: Span,
+    #[serde(default)]
+    pub(crate) proxy_protocol: bool,
+}
+
 /// `[door.limits]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,7 +123,7 @@ pub(crate) struct LimitsConfig {
     pub(crate) topic_aliases: u16,
     /// The longest keep-alive of a client.
     pub(crate) keep_alive: Span,
-    /// Connections at each MQTT door.
+    /// Connections at each door of MQTT and of LDAP.
     pub(crate) connections: usize,
     /// Handshakes that each door has under way at a time.
     pub(crate) handshakes: usize,
@@ -123,7 +143,7 @@ pub(crate) struct LimitsConfig {
     pub(crate) connect_timeout: Span,
 }
 
-/// A door for MQTT over TCP, whatever lies between the two.
+/// A door for MQTT over TCP, whatever lies between the two; or for LDAP.
 pub(crate) struct Entrance<'a> {
     pub(crate) name: &'static str,
     pub(crate) listen: &'a [SocketAddr],
@@ -134,6 +154,8 @@ pub(crate) struct Entrance<'a> {
     pub(crate) web: Option<(&'a str, &'a [Origin])>,
     pub(crate) proxied: bool,
     pub(crate) anonymous: bool,
+    /// LDAP is spoken there.
+    pub(crate) serves_people: bool,
 }
 
 impl Default for LimitsConfig {
@@ -157,7 +179,7 @@ impl Default for LimitsConfig {
 }
 
 impl Config {
-    /// The doors for MQTT over TCP that are listed.
+    /// The doors for MQTT over TCP that are listed, and the one for LDAP.
     pub(crate) fn entrances(&self) -> impl Iterator<Item = Entrance<'_>> {
         let mqtt = self.mqtt.as_ref().map(|door| Entrance {
             name: "mqtt",
@@ -167,6 +189,7 @@ impl Config {
             web: None,
             proxied: door.proxy_protocol,
             anonymous: door.allow_anonymous,
+            serves_people: false,
         });
         let mqtts = self.mqtts.as_ref().map(|door| Entrance {
             name: "mqtts",
@@ -176,6 +199,7 @@ impl Config {
             web: None,
             proxied: door.proxy_protocol,
             anonymous: false,
+            serves_people: false,
         });
         let ws = self.ws.as_ref().map(|door| Entrance {
             name: "ws",
@@ -185,6 +209,7 @@ impl Config {
             web: Some((&door.path, &door.origins)),
             proxied: door.proxy_protocol,
             anonymous: door.allow_anonymous,
+            serves_people: false,
         });
         let wss = self.wss.as_ref().map(|door| Entrance {
             name: "wss",
@@ -194,8 +219,19 @@ impl Config {
             web: Some((&door.path, &door.origins)),
             proxied: door.proxy_protocol,
             anonymous: false,
+            serves_people: false,
         });
-        [mqtt, mqtts, ws, wss].into_iter().flatten()
+        let ldaps = self.ldaps.as_ref().map(|door| Entrance {
+            name: ldaps::NAME,
+            listen: &door.listen,
+            tls: true,
+            spares_browsers: false,
+            web: None,
+            proxied: door.proxy_protocol,
+            anonymous: false,
+            serves_people: true,
+        });
+        [mqtt, mqtts, ws, wss, ldaps].into_iter().flatten()
     }
 
     /// What is wrong with the doors, all at once.
@@ -220,8 +256,27 @@ impl Config {
                 problems.push(format!("door.{name}.path: begins with / and has no ?, # or space"));
             }
         }
+        if let Some(door) = &self.ldaps {
+            problems.extend(door.problems());
+        }
         problems.extend(self.limits.problems());
         problems
+    }
+}
+
+impl PeopleConfig {
+    /// What is served, in a house of this domain; or what is wrong with it.
+    pub(crate) fn extent(&self, domain: &str) -> Result<Extent, Vec<String>> {
+        Extent::new(self.suffix.as_deref(), domain, &self.attributes)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        // Whether the domain is one is told elsewhere.
+        let mut problems = self.extent("corp.example").err().unwrap_or_default();
+        if self.idle < Span(Duration::from_secs(1)) {
+            problems.push("idle: at least \"1s\"".into());
+        }
+        problems.into_iter().map(|problem| format!("door.ldaps.{problem}")).collect()
     }
 }
 
@@ -252,6 +307,27 @@ fn default_path() -> String {
     "/mqtt".into()
 }
 
+/// What address books show.
+fn default_attributes() -> Vec<String> {
+    let names = [
+        "uid",
+        "cn",
+        "sn",
+        "givenName",
+        "displayName",
+        "mail",
+        "title",
+        "telephoneNumber",
+        "userCertificate;binary",
+        "entryUUID",
+    ];
+    names.map(str::to_owned).to_vec()
+}
+
+fn default_idle() -> Span {
+    Span(Duration::from_secs(300))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +352,17 @@ mod tests {
     fn a_path_begins_with_a_slash() {
         assert!(problems("[wss]\nlisten = []\npath = \"mqtt\"\n").contains("door.wss.path"));
         assert_eq!(problems("[wss]\nlisten = []\npath = \"/\"\n"), "");
+    }
+
+    #[test]
+    fn what_the_door_for_people_cannot_serve_is_told_at_once() {
+        assert_eq!(problems("[ldaps]\nlisten = []\n"), "");
+        let told = problems(
+            "[ldaps]\nlisten = []\nsuffix = \"corp\"\nattributes = [\"userPassword\"]\nidle = \"0s\"\n",
+        );
+        for key in ["door.ldaps.suffix: ", "door.ldaps.attributes: \"userPassword\"", "door.ldaps.idle: "] {
+            assert!(told.contains(key), "{key}: {told}");
+        }
     }
 
     #[test]

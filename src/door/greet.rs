@@ -55,9 +55,9 @@ pub(crate) struct Greeted {
 }
 
 /// Why a client was not let in: what it hears, and what the audit says.
-struct Turned {
-    reason: Reason,
-    why: String,
+pub(super) struct Turned {
+    pub(super) reason: Reason,
+    pub(super) why: String,
 }
 
 /// Whether the client is to be challenged before it is judged.
@@ -78,7 +78,7 @@ pub(crate) async fn judge(
         Ok(greeted) => Ok(greeted),
         Err(turned) => {
             let subject = subject(hall, visitor, connect, proof);
-            note(hall, visitor, subject, &turned, now).await;
+            note(hall, visitor, subject, turned.reason.code(), &turned.why, now).await;
             Err(turned.reason)
         }
     }
@@ -100,7 +100,7 @@ pub(crate) async fn judge_again(
                 Principal::Account(actor) => actor.name.to_string(),
                 who => who.to_string(),
             };
-            note(hall, visitor, subject, &turned, now).await;
+            note(hall, visitor, subject, turned.reason.code(), &turned.why, now).await;
             Err(turned.reason)
         }
     }
@@ -240,7 +240,12 @@ async fn prove_again(
     still_good(hall, visitor, who, Some(key), now).await
 }
 
-async fn by_certificate(hall: &Hall, shown: &Presented, now: Timestamp) -> Result<Principal, Turned> {
+/// Asks the ledger and the directory about a certificate that was shown.
+pub(super) async fn by_certificate(
+    hall: &Hall,
+    shown: &Presented,
+    now: Timestamp,
+) -> Result<Principal, Turned> {
     hall.enrollment.status(shown, now).await.map_err(status_refused)?;
     let account = hall
         .directory
@@ -250,7 +255,7 @@ async fn by_certificate(hall: &Hall, shown: &Presented, now: Timestamp) -> Resul
 }
 
 /// A user name, where there is one, must be that of whoever was proven.
-fn agree(who: &Principal, named: Option<&str>) -> Result<(), Turned> {
+pub(super) fn agree(who: &Principal, named: Option<&str>) -> Result<(), Turned> {
     match (who, named) {
         (Principal::Account(actor), Some(name)) if name.to_lowercase() != *actor.name => {
             Err(turned(Reason::BadUserNameOrPassword, format!("another user name than {}", actor.name)))
@@ -272,6 +277,17 @@ async fn by_password(
     // An empty password would be an anonymous bind to many directories (RFC 4513 §5.1.2).
     let password =
         password.and_then(text).filter(|text| !text.is_empty()).ok_or_else(|| refuse("no password"))?;
+    sign_in(hall, visitor, name, password).await
+}
+
+/// Asks the directory whether this is their password.
+pub(super) async fn sign_in(
+    hall: &Hall,
+    visitor: &Visitor,
+    name: &str,
+    password: Zeroizing<String>,
+) -> Result<Principal, Turned> {
+    let refuse = |why: &str| turned(Reason::BadUserNameOrPassword, why);
     let from = visitor.address.map(|address| address.ip());
     match hall.directory.sign_in(name, password, from).await {
         SignIn::Accepted(account) => enabled(&account),
@@ -283,7 +299,8 @@ async fn by_password(
     }
 }
 
-async fn still_good(
+/// Asks again about whoever was let in.
+pub(super) async fn still_good(
     hall: &Hall,
     visitor: &Visitor,
     who: &Principal,
@@ -322,24 +339,31 @@ fn status_refused(why: StatusRefused) -> Turned {
     turned(reason, why)
 }
 
-fn crowded(why: Crowded) -> Turned {
+pub(super) fn crowded(why: Crowded) -> Turned {
     turned(why.reason(), why)
 }
 
-fn turned(reason: Reason, why: impl ToString) -> Turned {
+pub(super) fn turned(reason: Reason, why: impl ToString) -> Turned {
     Turned { reason, why: why.to_string() }
 }
 
-/// Writes a refused CONNECT into the audit. A crowd of strangers must not fill the disk, so only so many a second
-/// are written one by one; the log counts the rest.
-async fn note(hall: &Hall, visitor: &Visitor, subject: String, turned: &Turned, now: Timestamp) {
+/// Writes a refusal into the audit, with the code by which the client hears of it. A crowd of strangers must not fill
+/// the disk, so only so many a second are written one by one; the log counts the rest.
+pub(super) async fn note(
+    hall: &Hall,
+    visitor: &Visitor,
+    subject: String,
+    reason: u8,
+    why: &str,
+    now: Timestamp,
+) {
     let address = visitor.address.map(|address| address.ip().to_string()).unwrap_or_default();
-    tracing::info!(door = visitor.door, reason = %turned.reason, why = %turned.why, "a client was refused");
+    tracing::info!(door = visitor.door, reason, why, "a client was refused");
     if !may_write(now) {
         return;
     }
     let deed = Deed::new(&Principal::System, "session.refuse", subject).with(serde_json::json!({
-        "door": visitor.door, "address": address, "reason": turned.reason.code(), "why": turned.why,
+        "door": visitor.door, "address": address, "reason": reason, "why": why,
     }));
     if let Err(error) = hall.store.write(move |tx| tx.remember(deed, now)).await {
         tracing::error!(%error, "a refusal could not be audited");

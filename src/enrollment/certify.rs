@@ -98,7 +98,7 @@ impl Enrollment {
         };
         self.store.write(note).await?;
         if for_mail {
-            self.changed.notify_one();
+            self.mail_certificates_changed();
         }
         Ok(issued)
     }

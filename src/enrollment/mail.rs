@@ -5,6 +5,7 @@
 //! each change and now and then, so that a directory that was away catches up, and a certificate that has merely ended
 //! goes as one that was revoked does.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chancery_ca as ca;
@@ -12,10 +13,11 @@ use serde_json::json;
 
 use super::Enrollment;
 use crate::audit::Deed;
-use crate::directory::NotPublished;
+use crate::directory::served::MailCertificates;
+use crate::directory::{Directory, NotPublished};
 use crate::id::AccountId;
 use crate::principal::Principal;
-use crate::store::{Account, Certificate, Published, Source, StoreError, Tx, View};
+use crate::store::{Account, Certificate, MailLine, Published, Source, StoreError, Tx, View};
 use crate::time::Timestamp;
 
 /// A certificate by which others encrypt to a person.
@@ -49,6 +51,21 @@ impl Enrollment {
         let line = self.store.read(move |view| newest(view, &asked, now)).await?;
         let found = line.and_then(|line| Some((line.serial, line.der?, line.not_after)));
         Ok(found.map(|(serial, der, not_after)| MailCertificate { account, serial, der, not_after }))
+    }
+
+    /// The same of everybody who has one, for those whom people are served to.
+    pub(crate) async fn mail_certificates(&self, now: Timestamp) -> Result<MailCertificates, StoreError> {
+        let lines = self.store.read(move |view| view.all_mail_certificates(now)).await?;
+        let directory = self.directory.clone();
+        // Each is looked into, which takes a moment where there are many.
+        let sort = move || by_owner(lines, &directory);
+        tokio::task::spawn_blocking(sort).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Tells whoever shows certificates for mail that it may be other ones now.
+    pub(super) fn mail_certificates_changed(&self) {
+        self.directory.certificates_changed();
+        self.changed.notify_one();
     }
 
     /// Resolves when something was issued or revoked that the directory may have to hear of.
@@ -131,14 +148,27 @@ fn newest(view: &mut View, account: &Account, now: Timestamp) -> Result<Option<C
         return Ok(None);
     }
     let lines = view.mail_certificates(account.id, now)?;
-    Ok(lines.into_iter().find(|line| names(line, account.mail.as_deref())))
+    Ok(lines.into_iter().find(|line| line.der.as_deref().is_some_and(|der| names(der, account))))
 }
 
-/// Whether a certificate names this address. Domains are compared without regard to case, and so are local parts: no
-/// house gives two people addresses that differ in nothing else.
-fn names(line: &Certificate, address: Option<&str>) -> bool {
-    let certificate = line.der.as_deref().and_then(|der| ca::Certificate::parse(der).ok());
-    let (Some(certificate), Some(address)) = (certificate, address) else { return false };
+/// The newest of each person who may act.
+fn by_owner(lines: Vec<MailLine>, directory: &Directory) -> MailCertificates {
+    let mut newest: HashMap<AccountId, MailLine> = HashMap::new();
+    for line in lines {
+        let account = directory.by_id(line.account).filter(|account| account.disabled().is_none());
+        let is_later = newest.get(&line.account).is_none_or(|other| other.created_at < line.created_at);
+        if is_later && account.is_some_and(|account| names(&line.der, &account)) {
+            newest.insert(line.account, line);
+        }
+    }
+    let until = newest.values().map(|line| line.not_after).min();
+    MailCertificates { of: newest.into_iter().map(|(id, line)| (id, line.der.into())).collect(), until }
+}
+
+/// Whether a certificate names the person's address of today. Domains are compared without regard to case, and so are
+/// local parts: no house gives two people addresses that differ in nothing else.
+fn names(der: &[u8], account: &Account) -> bool {
+    let (Ok(certificate), Some(address)) = (ca::Certificate::parse(der), &account.mail) else { return false };
     certificate.names.iter().any(|name| match name {
         ca::Name::Mail(mail) => mail.eq_ignore_ascii_case(address),
         _ => false,

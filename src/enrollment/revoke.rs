@@ -85,6 +85,9 @@ impl Enrollment {
         let gone =
             |line: &Certificate| Gone { issuer: line.issuer, at: now, reason, not_after: line.not_after };
         self.revoked.add(taken.iter().map(|line| (line.serial.clone(), gone(line))));
+        if taken.iter().any(|line| line.profile == ca::Profile::MailEncryption.name()) {
+            self.mail_certificates_changed();
+        }
         let serials: Vec<_> = taken.into_iter().map(|line| line.serial).collect();
         self.desk.forget(&serials);
         let shown = |serial: &Option<String>| serial.as_ref().is_some_and(|serial| serials.contains(serial));
@@ -96,7 +99,6 @@ impl Enrollment {
             tracing::error!(%error, "the CRL could not follow a revocation; it is tried again");
         }
         self.tell(now);
-        self.changed.notify_one();
         ended
     }
 }

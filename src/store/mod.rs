@@ -53,7 +53,7 @@ pub(crate) use open::OpenError;
 pub(crate) use origin::Origin;
 pub(crate) use peer::Peer;
 pub(crate) use pending::{Entitled, Pending, PendingState, Poll};
-pub(crate) use published::Published;
+pub(crate) use published::{MailLine, Published};
 pub(crate) use room::Room;
 pub(crate) use self_service::SelfServiceSession;
 pub(crate) use token::Token;

@@ -1,5 +1,6 @@
 //! What stands in the directory by our hand, and what should: certificates by which others encrypt mail.
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -17,6 +18,18 @@ pub(crate) struct Published {
     pub(crate) written: bool,
 }
 
+type Columns = (Option<Vec<u8>>, Option<Vec<u8>>, i64, i64);
+
+/// A good certificate for encrypting mail to somebody.
+#[derive(Clone, Debug)]
+pub(crate) struct MailLine {
+    pub(crate) account: AccountId,
+    pub(crate) der: Vec<u8>,
+    pub(crate) created_at: Timestamp,
+    /// Last second of validity.
+    pub(crate) not_after: Timestamp,
+}
+
 impl View {
     /// The good ones of an account for encrypting mail, newest first.
     pub(crate) fn mail_certificates(
@@ -29,6 +42,24 @@ impl View {
             good.order(certificate::created_at.desc()).select(certificate::serial).load(&mut self.conn)?;
         let lines = serials.iter().filter_map(|serial| self.certificate(serial).transpose());
         lines.collect()
+    }
+
+    /// The good ones of everybody, in no order.
+    pub(crate) fn all_mail_certificates(&mut self, now: Timestamp) -> Result<Vec<MailLine>, StoreError> {
+        let columns =
+            (certificate::account, certificate::der, certificate::created_at, certificate::not_after);
+        let rows = good(now).select(columns).load_iter::<Columns, DefaultLoadingMode>(&mut self.conn)?;
+        let mut lines = Vec::new();
+        for row in rows {
+            let (Some(account), Some(der), created_at, not_after) = row? else { continue };
+            lines.push(MailLine {
+                account: AccountId::from_bytes(id16(account)?),
+                der,
+                created_at: Timestamp::from_micros(created_at),
+                not_after: Timestamp::from_micros(not_after),
+            });
+        }
+        Ok(lines)
     }
 
     /// Everybody about whom the directory may have to be told something.

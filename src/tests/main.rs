@@ -27,6 +27,7 @@ mod hostile;
 mod inventory;
 mod keys;
 mod kills;
+mod ldaps;
 mod limits;
 mod mail;
 mod metrics;

@@ -20,6 +20,7 @@ mosquitto_pub               mosquitto-clients mosquitto
 mosquitto_sub               mosquitto-clients mosquitto
 openssl                     openssl           openssl
 curl                        curl              curl
+ldapsearch                  ldap-utils        openldap-clients
 '
 
 # The neighbours that the tests start on loopback ports, and the tools that give a second opinion.

@@ -51,13 +51,15 @@ async fn run(dir: &Path, ready_file: Option<PathBuf>) -> Result<()> {
 /// Everything on loopback, on the default ports where they are free.
 fn configuration(dir: &Path) -> Result<Config> {
     let quoted = |path: PathBuf| serde_json::Value::from(path.display().to_string()).to_string();
-    let [mqtt, mqtts, ws, wss, https, http] = [1883, 8883, 8083, 8884, 8443, 8080].map(free_or_any);
+    let [mqtt, mqtts, ws, wss, https, http, ldaps] =
+        [1883, 8883, 8083, 8884, 8443, 8080, 636].map(free_or_any);
     let quic = free_or_any_udp(14567);
     let text = format!(
         "[appliance]\ndomain = \"{DOMAIN}\"\nstate_dir = {state}\ncontrol = {control}\n\
          [door.mqtt]\nlisten = [\"{mqtt}\"]\n[door.mqtts]\nlisten = [\"{mqtts}\"]\n\
          [door.ws]\nlisten = [\"{ws}\"]\n[door.wss]\nlisten = [\"{wss}\"]\n[door.quic]\nlisten = [\"{quic}\"]\n\
          [door.https]\nlisten = [\"{https}\"]\n[door.http]\nlisten = [\"{http}\"]\n\
+         [door.ldaps]\nlisten = [\"{ldaps}\"]\n\
          [mail]\ntransport = \"maildir\"\ndirectory = {mail}\nfrom = \"chancery@{DOMAIN}\"\ngrace = \"20s\"\n\
          [acl]\nrules = [{{ who = \"any\", may = \"both\", topic = \"open/#\" }}]\n[log]\nlevel = \"warn\"\n",
         state = quoted(dir.join("state")),
@@ -129,6 +131,17 @@ async fn introduce(house: &House, dir: &Path) -> Result<()> {
         shell(&dir.join("mail").join("carol"))
     )?;
     writeln!(out, "  mosquitto_pub {} -q 1 -t to/carol -m 'hello carol'\n", as_person("alice"))?;
+    if let Some(ldaps) = house.facts.doors.get("ldaps") {
+        let folder = dir.join("people").join("alice");
+        let (cert, key) = (shell(&folder.join("cert.pem")), shell(&folder.join("key.pem")));
+        let base = DOMAIN.split('.').map(|label| format!("dc={label}")).collect::<Vec<_>>().join(",");
+        writeln!(out, "Alice looks up Carol's address, as a mail client does:\n")?;
+        writeln!(
+            out,
+            "  LDAPTLS_CACERT={ca} LDAPTLS_CERT={cert} LDAPTLS_KEY={key} \
+             ldapsearch -Q -Y EXTERNAL -LLL -H ldaps://{ldaps} -b {base} '(cn=carol*)' mail\n"
+        )?;
+    }
     let program = std::env::current_exe().map_or_else(|_| "chancery".into(), |path| shell(&path));
     let socket = shell(&dir.join("control.sock"));
     writeln!(out, "Bob's certificate is revoked: he is out at once and cannot come back:\n")?;

@@ -176,7 +176,9 @@ impl Served {
                     duration_ms = made.took.as_millis(),
                     "people are served as they are now"
                 );
-                self.0.made.store(Some(made.clone()));
+                let before = self.0.made.swap(Some(made.clone()));
+                // To take a large one apart takes a moment too.
+                tokio::task::spawn_blocking(move || drop(before));
             }
             Err(error) => tracing::error!(%error, "people could not be looked up for those who search them"),
         }

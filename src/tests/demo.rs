@@ -85,7 +85,7 @@ fn the_printed_commands_work_when_pasted() {
     }
     assert!(demo.dir.join("ca.pem").exists());
     assert!(demo.lines.iter().any(|line| line.contains("https://127.0.0.1:") && line.contains("/link/")));
-    for door in ["mqtt", "mqtts", "https", "http"] {
+    for door in ["mqtt", "mqtts", "https", "http", "ldaps"] {
         let address = demo.ready["doors"][door].as_str().unwrap_or_default();
         assert!(address.starts_with("127.0.0.1:"), "{door} is at {address:?}");
     }
@@ -103,6 +103,9 @@ fn the_printed_commands_work_when_pasted() {
     eventually("bob listens", || ask("session list").out.contains("from/#"));
     shell(demo.command("mosquitto_pub", "to/bob"));
     assert_eq!(heard.recv_timeout(Duration::from_secs(20)).as_deref(), Ok("from/alice hello bob"));
+
+    let found = shell(demo.command("ldapsearch", "carol"));
+    assert!(found.contains("mail: carol@demo.example\n"), "{found}");
 
     // Carol is away, and hears of it by mail once the grace is over.
     shell(demo.command("mosquitto_pub", "to/carol"));

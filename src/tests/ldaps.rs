@@ -126,11 +126,11 @@ fn people_are_found_by_password_with_their_addresses_and_certificates() {
     assert_eq!(search(&town, &[&["(mail=BOB@corp.example)"], &wanted[..]].concat()), bob);
     assert_eq!(search(&town, &[&["(cn=bob m*)"], &wanted[..]].concat()), bob);
     let alice = search(&town, &["(uid=alice)"]);
-    for line in ["displayName: Alice Adams\n", "sn: Adams\n", "mail: alice@corp.example\n", "entryUUID: "] {
-        assert!(alice.contains(line) || line.starts_with("entryUUID"), "{alice}");
+    for line in ["displayName: Alice Adams\n", "sn: Adams\n", "mail: alice@corp.example\n"] {
+        assert!(alice.contains(line), "{alice}");
     }
     assert!(!alice.contains("userCertificate"), "{alice}");
-    let id = town.ask("account show alice")["id"].as_str().expect("an id").to_owned();
+    let id = town.ask("account show alice")["id"].as_str().expect("an id").replace("urn:uuid:", "");
     assert_eq!(search(&town, &["(uid=alice)", "entryUUID"]), format!("dn: {ALICE}\nentryUUID: {id}\n\n"));
     // The older one is good still when the newer one is taken back, as everywhere else.
     let shown = |serial: &str| {
@@ -185,7 +185,7 @@ fn who_has_not_signed_in_learns_what_the_server_is_and_nothing_of_people() {
         ("dave", 49, "disabled by an admin"),
         ("unknown", 49, "no such account"),
     ];
-    assert!(told == wanted || told.iter().rev().eq(wanted.iter()), "{told:?}");
+    assert!(told == wanted, "{told:?}");
     // Names may be written bare, or as an address.
     for name in ["alice", "Alice", "alice@corp.example"] {
         assert_eq!(whoami(&town, name, PASSWORD), 0, "{name}");
@@ -205,7 +205,8 @@ fn a_client_certificate_signs_its_owner_in_and_nobody_else() {
     let found =
         tool(&town, "ldapsearch", Some(&alice), &["-Q", "-Y", "EXTERNAL", "-LLL", "-b", BASE, "(uid=bob)"]);
     assert!(found.well().contains("mail: bob@corp.example\n"));
-    assert_eq!(tool(&town, "ldapwhoami", None, &["-Q", "-Y", "EXTERNAL"]).code, 48);
+    // The tools do not try it without a certificate.
+    assert_eq!(Line::open(&town, None).bind(), 48);
     // A name beside a certificate is its owner's, as at every door.
     let both = |name: &str| tool(&town, "ldapwhoami", Some(&alice), &["-x", "-D", name, "-w", PASSWORD]).code;
     assert_eq!((both(ALICE), both("bob")), (0, 49));
@@ -225,13 +226,13 @@ fn a_client_certificate_signs_its_owner_in_and_nobody_else() {
 #[test]
 fn somebody_who_is_disabled_is_no_longer_found() {
     let town = town();
-    assert!(search(&town, &["(uid=bob)"]).contains("Bob") || !search(&town, &["(uid=bob)"]).is_empty());
+    let is_found = |uid: &str| !search(&town, &[&format!("(uid={uid})")]).is_empty();
+    assert!(is_found("bob") && !is_found("dave"));
     town.ask("account disable bob");
-    eventually("bob is gone", || search(&town, &["(uid=bob)"]).is_empty());
-    town.ask("account enable bob");
-    eventually("bob is back", || !search(&town, &["(uid=bob)"]).is_empty());
     settle(&town, "dave", "Dave Dean");
-    eventually("dave is there", || !search(&town, &["(uid=dave)"]).is_empty());
+    eventually("bob is gone and dave is there", || !is_found("bob") && is_found("dave"));
+    town.ask("account enable bob");
+    eventually("bob is back", || is_found("bob"));
 }
 
 #[test]
@@ -321,12 +322,18 @@ impl Line {
         Some((message[3], message))
     }
 
+    /// Signs in by the certificate that was shown (SASL EXTERNAL): the result code.
+    fn bind(&mut self) -> u8 {
+        self.say(b"\x30\x16\x02\x01\x01\x60\x11\x02\x01\x03\x04\x00\xa3\x0a\x04\x08EXTERNAL");
+        let (tag, answer) = self.hear().expect("an answer");
+        assert_eq!(tag, 0x61, "{answer:?}");
+        answer[7]
+    }
+
     /// Signed in by its certificate.
     fn external(town: &Town, person: &Person) -> Self {
         let mut line = Self::open(town, Some(person));
-        line.say(b"\x30\x16\x02\x01\x01\x60\x11\x02\x01\x03\x04\x00\xa3\x0a\x04\x08EXTERNAL");
-        let (tag, answer) = line.hear().expect("an answer");
-        assert_eq!((tag, answer[7]), (0x61, 0), "{answer:?}");
+        assert_eq!(line.bind(), 0);
         line.is(person);
         line
     }

@@ -59,18 +59,20 @@ fn is_refused(town: &Town, person: &Person) -> bool {
     town.as_person(person).try_connect().is_err()
 }
 
-fn tell(server: &str, runs: &[CutOff]) {
+fn table(server: &str, runs: &[CutOff]) -> String {
     let row = |what: &str, took: &dyn Fn(&CutOff) -> Duration| {
         let mut took: Vec<_> = runs.iter().map(took).collect();
         took.sort_unstable();
         let at = |percent: usize| took[(took.len() * percent).div_ceil(100) - 1].as_secs_f64() * 1000.0;
-        println!("| {server}: {what} | {:.0} ms | {:.0} ms | {:.0} ms |", at(50), at(99), at(100));
+        format!("| {server}: {what} | {:.0} ms | {:.0} ms | {:.0} ms |\n", at(50), at(99), at(100))
     };
-    println!("| from the disabling to the end of … ({} runs) | p50 | p99 | max |", runs.len());
-    println!("|---|--:|--:|--:|");
-    row("the MQTT session", &|run| run.session);
-    row("the certificate", &|run| run.certificate);
-    row("the browser's session", &|run| run.web);
+    let head = format!(
+        "| from the disabling to the end of … ({} runs) | p50 | p99 | max |\n|---|--:|--:|--:|\n",
+        runs.len()
+    );
+    head + &row("the MQTT session", &|run| run.session)
+        + &row("the certificate", &|run| run.certificate)
+        + &row("the browser's session", &|run| run.web)
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn slapd_disables_somebody() {
         assert_eq!(web.get("/enroll").status, 200, "{name} is in");
         cut_off(&town, &name, Some(&mut web), || slapd.disable(&name))
     };
-    tell("OpenLDAP, syncrepl", &(0..runs()).map(run).collect::<Vec<_>>());
+    println!("{}", table("OpenLDAP, syncrepl", &(0..runs()).map(run).collect::<Vec<_>>()));
 }
 
 #[test]
@@ -100,7 +102,7 @@ fn active_directory_disables_somebody() {
     poll(PATIENCE, || (town.cli(&format!("account show leaver{:04}", runs() - 1)).code == 0).then_some(()))
         .expect("everybody");
     let run = |name: &String| cut_off(&town, name, None, || samba.set(name, "userAccountControl", "546"));
-    tell("Samba AD, DirSync", &people.iter().map(run).collect::<Vec<_>>());
+    println!("{}", table("Samba AD, DirSync", &people.iter().map(run).collect::<Vec<_>>()));
 }
 
 const MEMBERS: usize = 50;

@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Client<S> {
         }
         let who = match (attempt.how, attempt.name, shown) {
             (Question::Password { password, .. }, Some(name), _) => {
-                greet::sign_in(hall, &name, password).await?
+                greet::sign_in(hall, visitor, &name, password).await?
             }
             (_, _, Some(owner)) => owner,
             _ => return Err(turned(Reason::NotAuthorized, "there was no certificate")),

@@ -14,8 +14,18 @@ use crate::id::{AccountId, random};
 pub(super) struct Accepted {
     key: hmac::Key,
     ttl: Duration,
-    tags: HashMap<AccountId, (hmac::Tag, Instant)>,
+    tags: HashMap<AccountId, Tagged>,
 }
+
+struct Tagged {
+    tag: hmac::Tag,
+    at: Instant,
+    /// When the store was last given the same.
+    kept: Instant,
+}
+
+/// The store need not be given the same password again before.
+const KEPT: Duration = Duration::from_secs(3600);
 
 impl Accepted {
     /// For so long the directory is not asked again.
@@ -24,20 +34,27 @@ impl Accepted {
     }
 
     pub(super) fn knows(&self, id: AccountId, password: &str, now: Instant) -> bool {
-        self.tags.pin().get(&id).is_some_and(|(tag, at)| {
-            let fresh = now.saturating_duration_since(*at) < self.ttl;
-            fresh && verify_slices_are_equal(self.tag(id, password).as_ref(), tag.as_ref()).is_ok()
+        self.tags.pin().get(&id).is_some_and(|tagged| {
+            now.saturating_duration_since(tagged.at) < self.ttl && self.is(tagged, id, password)
         })
     }
 
-    pub(super) fn note(&self, id: AccountId, password: &str, now: Instant) {
-        if self.ttl > Duration::ZERO {
-            self.tags.pin().insert(id, (self.tag(id, password), now));
-        }
+    /// The directory accepted it now. Says whether that is news to the store: a hash takes long, and most come back with
+    /// what they came with.
+    pub(super) fn note(&self, id: AccountId, password: &str, now: Instant) -> bool {
+        let tags = self.tags.pin();
+        let same = tags.get(&id).filter(|tagged| self.is(tagged, id, password)).map(|tagged| tagged.kept);
+        let kept = same.filter(|kept| now.saturating_duration_since(*kept) < KEPT);
+        tags.insert(id, Tagged { tag: self.tag(id, password), at: now, kept: kept.unwrap_or(now) });
+        kept.is_none()
     }
 
     pub(super) fn forget(&self, id: AccountId) {
         self.tags.pin().remove(&id);
+    }
+
+    fn is(&self, tagged: &Tagged, id: AccountId, password: &str) -> bool {
+        verify_slices_are_equal(self.tag(id, password).as_ref(), tagged.tag.as_ref()).is_ok()
     }
 
     fn tag(&self, id: AccountId, password: &str) -> hmac::Tag {
@@ -57,12 +74,15 @@ mod tests {
         let (minute, start) = (Duration::from_secs(60), crate::time::monotonic());
         let accepted = Accepted::new(minute);
         let [alice, bob] = [1, 2].map(|number| AccountId::from_bytes([number; 16]));
-        accepted.note(alice, "wonderland", start);
+        assert!(accepted.note(alice, "wonderland", start));
+        assert!(!accepted.note(alice, "wonderland", start), "the store has it");
         assert!(accepted.knows(alice, "wonderland", start + minute / 2));
         assert!(!accepted.knows(alice, "Wonderland", start) && !accepted.knows(bob, "wonderland", start));
         assert!(!accepted.knows(alice, "wonderland", start + minute));
+        assert!(accepted.note(alice, "looking-glass", start), "another one");
+        assert!(accepted.note(alice, "looking-glass", start + KEPT), "the store's grows old");
         accepted.forget(alice);
-        assert!(!accepted.knows(alice, "wonderland", start));
+        assert!(!accepted.knows(alice, "looking-glass", start + KEPT));
         let never = Accepted::new(Duration::ZERO);
         never.note(alice, "wonderland", start);
         assert!(!never.knows(alice, "wonderland", start));

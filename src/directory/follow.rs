@@ -133,7 +133,8 @@ impl Following {
                 }
             }
         };
-        self.waits = brought.is_err();
+        // A checkpoint that came meanwhile may be what sets it right.
+        self.waits = brought.is_err() && self.told.checkpoint.is_none();
         if brought.is_err() {
             told.then(std::mem::take(&mut self.told));
             self.told = told;

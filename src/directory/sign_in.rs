@@ -90,8 +90,9 @@ impl Ldap {
         match self.connector.sign_in(name, &password, now.to_offset()).await {
             Ok(Answer::Accepted(person)) => {
                 let answer = self.accept(directory, person, now).await;
-                if let SignIn::Accepted(account) = &answer {
-                    self.accepted.note(account.id, &password, time::monotonic());
+                if let SignIn::Accepted(account) = &answer
+                    && self.accepted.note(account.id, &password, time::monotonic())
+                {
                     self.keep(directory, account.id, password, now);
                 }
                 answer

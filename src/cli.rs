@@ -211,7 +211,7 @@ mod tests {
             room list\nroom show r\nroom create r\nroom add r a\nroom remove r a\n\
             room delete r\nsession list\nsession show s\nsession kick s\noutbox list\noutbox show e\noutbox retry e\n\
             outbox cancel e\npeer list\npeer show d\npeer add d\npeer remove d\npeer check d\naudit list\n\
-            audit list --limit 5 --before 9\naudit export\naudit export --out f\naudit verify\nadmin link";
+            audit list --limit 5 --before 9\naudit export\naudit export --out f\naudit verify\naudit accept-clock\nadmin link";
         for line in surface.lines() {
             assert!(parse(line.trim()).is_ok(), "{line}");
         }

@@ -13,7 +13,7 @@ use crate::directory::{Explanation, Preview, SyncError, ldap};
 use crate::enrollment::{Adopted, RollView};
 use crate::principal::Principal;
 use crate::secret;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use crate::time::{self, Timestamp};
 
 /// How long a one-time console link may wait.
@@ -42,6 +42,7 @@ pub(super) fn routes() -> axum::Router<House> {
         .route("/api/v1/directory/held/{change}/release", post(release))
         .route("/api/v1/audit", get(audit))
         .route("/api/v1/audit/verify", get(verify_audit))
+        .route("/api/v1/audit/clock", post(accept_clock))
         .route("/api/v1/admin/link", post(link))
 }
 
@@ -154,6 +155,19 @@ async fn audit(State(house): State<House>, Query(page): Query<Page>) -> Answer<V
 
 async fn verify_audit(State(house): State<House>) -> Answer<Verified> {
     Ok(Json(house.store.read(|view| view.verify_audit()).await?))
+}
+
+/// From now on, what was remembered with later times counts as written by a wrong clock.
+async fn accept_clock(State(house): State<House>) -> Answer<Value> {
+    let now = time::now();
+    let accept = move |tx: &mut Tx| -> Result<Option<Timestamp>, StoreError> {
+        let latest = tx.latest_deed()?;
+        let deed = Deed::new(&Principal::Host, "audit.accept-clock", now.to_string());
+        tx.accept_clock(deed.with(json!({ "latest": latest })), now)?;
+        Ok(latest)
+    };
+    let latest = house.store.write(accept).await?;
+    Ok(Json(json!({ "now": now, "latest": latest })))
 }
 
 async fn link(State(house): State<House>) -> Answer<Value> {

@@ -34,6 +34,8 @@ pub(super) enum Verb {
     },
     /// Check that no deed was altered, removed or slipped in
     Verify,
+    /// Go on issuing although deeds stand there with later times: they were written by a wrong clock
+    AcceptClock,
 }
 
 impl Verb {
@@ -45,6 +47,12 @@ impl Verb {
             }
             Verb::Export { out: Some(file) } => export_to(client, &file, out),
             Verb::Export { out: None } => export(client, out),
+            Verb::AcceptClock => {
+                let answer = client.post(&at(&["audit", "clock"]), None)?;
+                let said =
+                    format!("it is {}: certificates are issued again", super::table::cell(&answer["now"]));
+                out.done(&said, &answer)
+            }
             Verb::Verify => {
                 let answer = client.get_patiently(&at(&["audit", "verify"]))?;
                 out.show(&["intact", "entries", "head", "broken"], &answer)?;

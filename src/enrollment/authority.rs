@@ -200,7 +200,7 @@ impl Authority {
         let second = now.replace_nanosecond(0).unwrap_or(now);
         let last = second.checked_add(time::Duration::try_from(validity).unwrap_or(time::Duration::MAX));
         let not_after = last.map_or(issuing.not_after, |last| last.min(issuing.not_after));
-        Ok(((second - BACKDATE).max(issuing.not_before).into(), not_after.into()))
+        Ok(((second - LAG).max(issuing.not_before).into(), not_after.into()))
     }
 
     /// Signs a certificate whose serial is in the ledger.
@@ -314,5 +314,5 @@ pub(super) async fn aside<T: Send + 'static>(
 
 /// The kind of file that holds an issuing CA's last list.
 const LIST: &str = "crl";
-/// How far back a certificate begins.
-const BACKDATE: time::Duration = time::Duration::minutes(5);
+/// How far a clock may lag: certificates begin so much earlier.
+pub(super) const LAG: Duration = Duration::from_secs(5 * 60);

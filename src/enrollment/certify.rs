@@ -4,7 +4,7 @@ use chancery_ca as ca;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::authority::Order;
+use super::authority::{LAG, Order};
 use super::ground::Ground;
 use super::rules::{key_is_free, may_act};
 use super::{Enrollment, Failure, Refused, log, said};
@@ -13,6 +13,16 @@ use crate::id::AccountId;
 use crate::principal::Principal;
 use crate::store::{NewCertificate, Tx};
 use crate::time::Timestamp;
+
+/// No certificate is given by a clock that has gone back behind what was done before: it would end, and leave the lists
+/// of revoked ones, at another time than it says. Five minutes are what certificates begin earlier anyway. The house's
+/// own are made all the same, so that it can be asked to go on.
+fn check_clock(account: Option<AccountId>, latest: Option<Timestamp>, now: Timestamp) -> Result<(), Refused> {
+    match latest.filter(|latest| account.is_some() && latest.since(now) > LAG) {
+        Some(latest) => Err(Refused::ClockBack { now, latest }),
+        None => Ok(()),
+    }
+}
 
 /// A certificate that was decided on.
 pub(super) struct Certify {
@@ -54,6 +64,7 @@ impl Enrollment {
             "serial": line, "profile": profile, "not_after": not_after, "request": facts,
         }));
         let intend = move |tx: &mut Tx| -> Result<(), Refused> {
+            check_clock(account, tx.latest_deed()?, now)?;
             ground.holds(tx, now)?;
             key_is_free(&tx.key_used_by(&new.spki)?, account)?;
             tx.intend_certificate(&new, now)?;

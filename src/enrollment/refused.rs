@@ -65,6 +65,11 @@ pub(crate) enum Refused {
     Message(String),
     #[error("there is no certificate {0} in the ledger")]
     NoCertificate(String),
+    #[error(
+        "it is {now} by this machine's clock, and something was done at {latest}: set the clock, or say `chancery audit \
+         accept-clock` if the clock was wrong then"
+    )]
+    ClockBack { now: Timestamp, latest: Timestamp },
     #[error("the certificate {0} was revoked before")]
     AlreadyRevoked(String),
     #[error("{0}")]

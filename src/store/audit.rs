@@ -1,6 +1,7 @@
 //! The audit chain's rows, written in the same transaction as the deed.
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 
@@ -16,7 +17,9 @@ const PAGE: i64 = 1000;
 impl Tx {
     /// Remembers a deed at the end of the chain.
     pub(crate) fn remember(&mut self, deed: Deed, now: Timestamp) -> Result<(), StoreError> {
-        let (last, prev) = self.head()?.unwrap_or((0, GENESIS));
+        let head = self.head()?;
+        let (last, prev, latest) =
+            head.map_or((0, GENESIS, now), |head| (head.seq, head.hash, head.latest.max(now)));
         let seq = last + 1;
         let details = deed.details.to_string();
         let hash = link(&prev, seq, now, [&deed.actor, deed.deed, &deed.subject, &details]);
@@ -31,7 +34,21 @@ impl Tx {
                 audit::hash.eq(&hash[..]),
             ))
             .execute(&mut self.view.conn)?;
-        self.set_head((seq, hash));
+        self.set_head(AuditHead { seq, hash, latest });
+        Ok(())
+    }
+
+    /// The latest time of all that is remembered.
+    pub(crate) fn latest_deed(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.head()?.map(|head| head.latest))
+    }
+
+    /// Remembers a deed, after which no earlier one counts as later than `now`.
+    pub(crate) fn accept_clock(&mut self, deed: Deed, now: Timestamp) -> Result<(), StoreError> {
+        self.remember(deed, now)?;
+        if let Some(head) = self.head()? {
+            self.set_head(AuditHead { latest: now, ..head });
+        }
         Ok(())
     }
 }
@@ -77,7 +94,7 @@ impl View {
     }
 
     fn walk_audit(&mut self) -> Result<Verified, StoreError> {
-        let head = self.audit_head()?;
+        let head = self.audit_head()?.map(|head| (head.seq, head.hash));
         let (mut walk, mut after) = (Walk::new(), i64::MIN);
         loop {
             let rows: Vec<Row> = audit::table
@@ -99,7 +116,15 @@ impl View {
             .select((mark::value, mark::data))
             .first(&mut self.conn)
             .optional()?;
-        head.map(|(seq, hash)| Ok((seq, hash32(hash.unwrap_or_default())?))).transpose()
+        let Some((seq, data)) = head else { return Ok(None) };
+        let data = data.unwrap_or_default();
+        let (hash, latest) = data.split_at_checked(32).unwrap_or((&data, &[]));
+        let latest = match latest.try_into() {
+            Ok(latest) => i64::from_be_bytes(latest),
+            // From before it was kept.
+            Err(_) => audit::table.select(max(audit::at)).first::<Option<i64>>(&mut self.conn)?.unwrap_or(0),
+        };
+        Ok(Some(AuditHead { seq, hash: hash32(hash.to_vec())?, latest: Timestamp::from_micros(latest) }))
     }
 }
 

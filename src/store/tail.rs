@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use super::kept::Kept;
 use super::schema::certificate_text;
 use super::{StoreError, Tx};
+use crate::time::Timestamp;
 
 /// What is yet to be written of a batch.
 #[derive(Default)]
@@ -18,8 +19,16 @@ pub(super) struct Tail {
     names: Vec<(String, String)>,
 }
 
-/// Where the audit ends: the last number and the hash that covers everything.
-pub(super) type AuditHead = (i64, [u8; 32]);
+/// Where the audit ends.
+#[derive(Clone, Copy)]
+pub(super) struct AuditHead {
+    /// The last number.
+    pub(super) seq: i64,
+    /// Covers everything.
+    pub(super) hash: [u8; 32],
+    /// The latest time of all that is remembered, which need not be the last one's: clocks are set back.
+    pub(super) latest: Timestamp,
+}
 
 /// How far a batch was before a unit, for the case that the unit is undone.
 pub(super) struct Before {
@@ -72,8 +81,9 @@ impl Tx {
     /// Ends a batch.
     pub(super) fn write_tail(&mut self) -> Result<(), StoreError> {
         let (Tail { audit, edge, names }, conn) = (std::mem::take(&mut self.tail), &mut self.view.conn);
-        if let Some((seq, hash)) = audit {
-            let values = [HEAD.into(), seq.into(), hash[..].into()];
+        if let Some(AuditHead { seq, hash, latest }) = audit {
+            let data = [&hash[..], &latest.micros().to_be_bytes()].concat();
+            let values = [HEAD.into(), seq.into(), data[..].into()];
             Kept("INSERT OR REPLACE INTO mark (name, value, data) VALUES (?, ?, ?)", &values).run(conn)?;
         }
         if let Some(edge) = edge {

@@ -194,3 +194,31 @@ fn a_wrong_clock_is_survived_or_named() {
     }
     assert_eq!(town.ask("audit verify")["intact"], true);
 }
+
+#[test]
+fn no_certificate_is_given_by_a_clock_that_went_back_until_somebody_says_that_it_is_right() {
+    let mut town = Town::start();
+    let [alice] = town.people(["alice"]);
+    town.starts_through(&with_clock("+4m"));
+    town.restart();
+    town.ask("account add bob");
+    // Certificates begin five minutes earlier, so that a clock may be set by that much.
+    town.starts_through(&[]);
+    town.restart();
+    town.ask(&format!("cert enroll alice --out {}", text(&town.path("one"))));
+    town.starts_through(&with_clock("+3h"));
+    town.restart();
+    town.ask("account add carol");
+    town.starts_through(&[]);
+    town.restart();
+    let enroll = format!("cert enroll alice --out {}", text(&town.path("two")));
+    for _ in 0..2 {
+        // What is refused is remembered too, and is no reason to believe the clock.
+        let said = town.refused(3, &enroll);
+        assert!(said.contains("set the clock") && said.contains("audit accept-clock"), "{said}");
+    }
+    town.as_person(&alice).connect().say("to/alice", "whoever is in stays in");
+    town.ask("audit accept-clock");
+    town.ask(&enroll);
+    assert_eq!(town.ask("audit verify")["intact"], true);
+}

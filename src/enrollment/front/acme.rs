@@ -320,7 +320,7 @@ impl No {
                 ProblemType::Malformed
             }
             Refused::AlreadyRevoked(_) => ProblemType::AlreadyRevoked,
-            Refused::Failed(_) => ProblemType::ServerInternal,
+            Refused::Failed(_) | Refused::ClockBack { .. } => ProblemType::ServerInternal,
             _ => ProblemType::BadCsr,
         };
         Problem::new(kind, super::told(&refused, FRONT))

@@ -400,7 +400,7 @@ fn objection(refused: &Refused) -> Objection {
         | Refused::Gone
         | Refused::Disabled { .. }
         | Refused::Denied => FailureInfo::NotAuthorized,
-        Refused::Crowded => FailureInfo::SystemUnavail,
+        Refused::Crowded | Refused::ClockBack { .. } => FailureInfo::SystemUnavail,
         Refused::Failed(_) | Refused::Brought(_) => FailureInfo::SystemFailure,
         Refused::Password(_)
         | Refused::Word(_)

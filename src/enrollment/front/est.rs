@@ -274,6 +274,7 @@ fn status(refused: &Refused) -> StatusCode {
         | Refused::Status(_) => StatusCode::FORBIDDEN,
         // The same request, sent again, gets the certificate (§4.2.3).
         Refused::Waiting(_) => StatusCode::ACCEPTED,
+        Refused::ClockBack { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Refused::Crowded => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::BAD_REQUEST,
     }

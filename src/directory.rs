@@ -122,7 +122,7 @@ impl Directory {
         };
         let (accounts, groups) =
             this.store.read(|view| Ok((view.accounts()?, view.directory_groups()?))).await?;
-        this.people.bring(&[], accounts);
+        this.people.bring(accounts, &[]);
         if let Some(ldap) = &this.ldap {
             ldap.remember(&this.people.all(), &groups).await;
         }
@@ -199,13 +199,13 @@ impl Directory {
         let id = draft.id;
         let deed = Deed::new(who, "account.add", &name);
         let add = move |tx: &mut Tx| {
-            tx.put_account(&draft, now)?;
+            tx.add_account(&draft, now)?;
             if let Some(phc) = &phc {
                 tx.set_password(draft.id, phc)?;
             }
             tx.remember(deed, now)
         };
-        self.change(add, &[id]).await?;
+        self.change(add, id).await?;
         self.find(&name).ok_or(Refused::NotFound(name))
     }
 
@@ -223,7 +223,7 @@ impl Directory {
         let deed = Deed::new(who, "account.set-password", &account.name);
         let id = account.id;
         let set = move |tx: &mut Tx| tx.set_password(id, &phc).and_then(|()| tx.remember(deed, now));
-        Ok(self.change(set, &[id]).await?)
+        Ok(self.change(set, id).await?)
     }
 
     /// Disables an account: its sessions end at once.
@@ -262,7 +262,7 @@ impl Directory {
             tx.remove_keys_of(id)?;
             tx.remember(deed, now)
         };
-        self.change(remove, &[id]).await?;
+        self.change(remove, id).await?;
         self.cut_off(account.id);
         Ok(account)
     }
@@ -316,7 +316,7 @@ impl Directory {
         let (id, deed) = (account.id, Deed::new(who, verb, &account.name));
         let set =
             move |tx: &mut Tx| tx.set_admin_disabled(id, disabled).and_then(|()| tx.remember(deed, now));
-        self.change(set, &[id]).await?;
+        self.change(set, id).await?;
         self.by_id(id).ok_or_else(|| Refused::NotFound(name.into()))
     }
 
@@ -328,24 +328,35 @@ impl Directory {
         }
     }
 
-    /// Writes about these, then brings what is known of them in memory up to date.
+    /// Writes about somebody.
     async fn change(
         &self,
         work: impl FnOnce(&mut Tx) -> Result<(), StoreError> + Send + 'static,
-        about: &[AccountId],
+        about: AccountId,
     ) -> Result<(), StoreError> {
+        let work = move |tx: &mut Tx| {
+            work(tx)?;
+            tx.account(about)
+        };
+        let bring = |account: Option<Account>| {
+            let gone = if account.is_some() { &[][..] } else { &[about] };
+            drop(self.people.bring(account, gone));
+        };
+        self.turn(work, bring).await
+    }
+
+    /// Writes, then brings what is known of people in memory up to date by what was written.
+    async fn turn<T: Send + 'static, U>(
+        &self,
+        work: impl FnOnce(&mut Tx) -> Result<T, StoreError> + Send + 'static,
+        bring: impl FnOnce(T) -> U,
+    ) -> Result<U, StoreError> {
         let _one = self.changing.lock().await;
-        self.store.write(work).await?;
-        if about.is_empty() {
-            return Ok(());
-        }
-        let ids = about.to_vec();
-        let accounts = self.store.read(move |view| view.accounts_of(&ids)).await?;
-        self.people.bring(about, accounts);
+        let brought = bring(self.store.write(work).await?);
         self.version.fetch_add(1, Ordering::Release);
         // Rights follow the directory: whatever was compiled from it is compiled again.
         self.broker.turn_rights();
-        Ok(())
+        Ok(brought)
     }
 }
 

@@ -249,7 +249,8 @@ impl Enrollment {
         material: Result<Material, Refused>,
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let account = self.directory.by_id(alive.allows.account).ok_or(Refused::Gone)?;
+        let account = self.directory.by_id(alive.allows.account).ok_or(Refused::Gone);
+        let account = self.audited(&Principal::Guest, "certificate.enroll", "token", account, now).await?;
         let grant = Grant::of_token(&alive.allows)?;
         let material = grant.is(profile).and(material);
         let ground = Ground::Token(alive.hash);
@@ -265,7 +266,9 @@ impl Enrollment {
         material: Result<Material, Refused>,
         now: Timestamp,
     ) -> Result<Enrolled, Refused> {
-        let account = self.directory.by_id(presented.account).ok_or(Refused::Gone)?;
+        let account = self.directory.by_id(presented.account).ok_or(Refused::Gone);
+        let account =
+            self.audited(&Principal::Guest, "certificate.renew", "certificate", account, now).await?;
         let grant = self.granted_before(presented).await?;
         let material = grant.is(profile).and(material);
         let ground = Ground::Certificate(presented.clone());
@@ -360,6 +363,11 @@ impl Enrollment {
             }
         }
         outcome
+    }
+
+    /// Whether the signer answers; `None` where the house has the keys itself.
+    pub(crate) async fn signer_answers(&self) -> Option<Result<(), Failure>> {
+        self.authority.signer_answers().await
     }
 
     fn account(&self, name: &str) -> Result<Arc<Account>, Refused> {

@@ -43,6 +43,9 @@ pub(crate) struct Metrics {
     /// How often each [`Limit`] was reached.
     limits: Labelled<11>,
     pub(crate) store_commits: Count,
+    /// Certificates that were signed, and those that could not be.
+    pub(crate) certificates_issued: Count,
+    pub(crate) certificates_failed: Count,
 }
 
 /// Doors that MQTT or LDAP is spoken at.
@@ -117,6 +120,8 @@ impl Metrics {
             refused: ByCode::new(),
             limits: Labelled::new(LIMITS),
             store_commits: Count::new(),
+            certificates_issued: Count::new(),
+            certificates_failed: Count::new(),
         }
     }
 

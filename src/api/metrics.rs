@@ -75,6 +75,7 @@ fn page(house: &House) -> String {
     traffic(&mut page);
     holdings(&mut page, house);
     people(&mut page, house);
+    authority(&mut page);
     disk(&mut page, house);
     process(&mut page, house);
     page.finish()
@@ -165,6 +166,16 @@ fn people(page: &mut Page, house: &House) {
     let held = house.directory.ldap().and_then(|ldap| ldap.held());
     let held = held.map_or(0, |held| held.leaving.len() as u64);
     page.one(Gauge, "chancery_directory_held_people", "Whom a sync that is held would take away.", held);
+}
+
+fn authority(page: &mut Page) {
+    use Kind::Counter;
+    let m = &METRICS;
+    let name = "chancery_certificates_issued_total";
+    page.one(Counter, name, "Certificates that were signed.", m.certificates_issued.get());
+    let name = "chancery_certificates_failed_total";
+    let help = "Certificates that were granted and could not be signed.";
+    page.one(Counter, name, help, m.certificates_failed.get());
 }
 
 fn disk(page: &mut Page, house: &House) {

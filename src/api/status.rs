@@ -83,7 +83,7 @@ pub(crate) async fn status(house: &House) -> Result<Status, StoreError> {
             check_store(house).await,
             check_directory(house).await,
             check_outbox(house).await,
-            check_authority(house),
+            check_authority(house).await,
             check_pending(house).await,
         ],
     })
@@ -152,7 +152,10 @@ async fn check_outbox(house: &House) -> Check {
     }
 }
 
-fn check_authority(house: &House) -> Check {
+async fn check_authority(house: &House) -> Check {
+    if let Some(Err(why)) = house.enrollment.signer_answers().await {
+        return fail("authority", why, "until it answers no certificate is issued; what was issued goes on");
+    }
     let now = time::now();
     let left = house.enrollment.not_after().since(now);
     match left.as_secs() / 86_400 {

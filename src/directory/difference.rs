@@ -1,6 +1,6 @@
 //! The difference between what the store has and what the directory says, found without writing anything.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chancery_ldap::{Group, Nesting, Person};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::brake::Leaver;
 use super::ldap::SyncError;
 use super::names;
-use super::people::People;
+use super::people::{People, Turned};
 use super::picture::Picture;
 use super::told::Told;
 use crate::audit::Deed;
@@ -40,9 +40,13 @@ impl SyncReport {
     }
 }
 
+/// Those who had been removed before and are back, as the store has them.
+pub(super) type Back = HashMap<AccountId, Account>;
+
 #[derive(Default)]
 pub(super) struct Difference {
-    pub(super) put: Vec<AccountDraft>,
+    add: Vec<AccountDraft>,
+    change: Vec<AccountDraft>,
     /// Known people who get another name.
     renamed: Vec<AccountId>,
     pub(super) gone: Vec<Arc<Account>>,
@@ -98,7 +102,12 @@ impl Difference {
     }
 
     pub(super) fn changes_people(&self) -> bool {
-        !self.put.is_empty() || !self.gone.is_empty()
+        self.put().next().is_some() || !self.gone.is_empty()
+    }
+
+    /// Who comes, and who changes.
+    pub(super) fn put(&self) -> impl Iterator<Item = &AccountDraft> {
+        self.add.iter().chain(&self.change)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -106,11 +115,6 @@ impl Difference {
             && self.groups.is_empty()
             && self.groups_gone.is_empty()
             && self.checkpoint.is_none()
-    }
-
-    /// Whom it is about.
-    pub(super) fn ids(&self) -> Vec<AccountId> {
-        self.put.iter().map(|draft| draft.id).chain(self.gone.iter().map(|account| account.id)).collect()
     }
 
     /// For the audit: the sync, and each of those who leave.
@@ -136,29 +140,49 @@ impl Difference {
 
     /// People, groups and the checkpoint that stands for them. The gone first: their names may have been given to somebody
     /// new.
-    pub(super) fn write(&self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    /// Gives those who had been removed before and are back.
+    pub(super) fn write(&self, tx: &mut Tx, now: Timestamp) -> Result<Back, StoreError> {
         self.gone.iter().try_for_each(|account| tx.remove_account(account.id, now))?;
         // Names may have been swapped among those who stay: each first steps aside.
         self.renamed.iter().try_for_each(|id| tx.set_account_name(*id, &id.to_string()))?;
-        self.put.iter().try_for_each(|draft| tx.put_account(draft, now))?;
+        self.change.iter().try_for_each(|draft| tx.change_account(draft))?;
+        let mut back = HashMap::new();
+        for draft in &self.add {
+            if !tx.add_account(draft, now)? {
+                back.extend(tx.account(draft.id)?.map(|account| (account.id, account)));
+            }
+        }
         self.groups_gone.iter().try_for_each(|id| tx.remove_directory_group(*id))?;
         self.groups.iter().try_for_each(|group| tx.put_directory_group(group))?;
-        self.checkpoint.iter().try_for_each(|bytes| tx.set_directory_checkpoint(bytes))
+        self.checkpoint.iter().try_for_each(|bytes| tx.set_directory_checkpoint(bytes))?;
+        Ok(back)
     }
 
-    /// Once it is written. `before` are those of [`Difference::ids`] as they were.
-    pub(super) fn follow(&self, picture: &mut Picture, before: &[Arc<Account>]) {
+    /// Once it is written, memory is brought to it as well. What an admin decided meanwhile stands.
+    pub(super) fn bring(&mut self, people: &People, back: &Back, now: Timestamp) -> Turned {
+        let gone: Vec<AccountId> = self.gone.iter().map(|account| account.id).collect();
+        let put = std::mem::take(&mut self.add).into_iter().chain(std::mem::take(&mut self.change));
+        let account = |draft: AccountDraft| {
+            let known = people.by_id(draft.id);
+            let before = known.as_deref().or_else(|| back.get(&draft.id));
+            draft.account(before, now)
+        };
+        people.bring(put.map(account), &gone)
+    }
+
+    /// And so is the picture.
+    pub(super) fn follow(&self, picture: &mut Picture, turned: &Turned) {
         if let Some(nesting) = &self.nesting {
             picture.nesting = nesting.clone();
         }
-        for account in before {
+        for account in &turned.before {
             if let Some(entry) = &account.entry {
                 picture.unseat(account.id, &account.name, entry);
             }
         }
-        for draft in &self.put {
-            if let Some(entry) = &draft.entry {
-                picture.seat(draft.id, &draft.name, entry);
+        for account in &turned.after {
+            if let Some(entry) = &account.entry {
+                picture.seat(account.id, &account.name, entry);
             }
         }
     }
@@ -211,20 +235,21 @@ impl Difference {
     }
 
     fn compare(&mut self, known: Option<Arc<Account>>, draft: AccountDraft) {
-        match &known {
-            None => self.report.added += 1,
-            Some(account) if differs(account, &draft) => self.report.changed += 1,
-            Some(_) => return,
+        let Some(account) = known else {
+            self.report.added += 1;
+            return self.add.push(draft);
+        };
+        if !differs(&account, &draft) {
+            return;
         }
-        if let Some(account) = known {
-            if account.name != draft.name {
-                self.renamed.push(account.id);
-            }
-            if let Some(why) = &draft.directory_disabled {
-                self.leaving.extend(leaver(&account, why));
-            }
+        self.report.changed += 1;
+        if account.name != draft.name {
+            self.renamed.push(account.id);
         }
-        self.put.push(draft);
+        if let Some(why) = &draft.directory_disabled {
+            self.leaving.extend(leaver(&account, why));
+        }
+        self.change.push(draft);
     }
 }
 

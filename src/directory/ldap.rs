@@ -21,9 +21,9 @@ use zeroize::Zeroizing;
 use super::Directory;
 use super::accepted::Accepted;
 use super::brake::{Brake, Held};
-use super::difference::{Difference, SyncReport};
+use super::difference::{Back, Difference, SyncReport};
 use super::follow::Line;
-use super::people::People;
+use super::people::{People, Turned};
 use super::picture::Picture;
 use super::preview::Preview;
 use super::told::Told;
@@ -335,17 +335,23 @@ impl Ldap {
         released: Option<String>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let ids = difference.ids();
-        let before: Vec<_> = ids.iter().filter_map(|id| directory.by_id(*id)).collect();
         let deeds = difference.deeds(who, released);
-        let difference = Arc::new(difference);
-        let same = difference.clone();
+        let changes_people = difference.changes_people();
         let write = move |tx: &mut Tx| {
-            same.write(tx, now)?;
-            deeds.into_iter().try_for_each(|deed| tx.remember(deed, now))
+            let back = difference.write(tx, now)?;
+            deeds.into_iter().try_for_each(|deed| tx.remember(deed, now))?;
+            Ok((difference, back))
         };
-        directory.change(write, &ids).await?;
-        difference.follow(picture, &before);
+        let (difference, turned) = if changes_people {
+            let bring = |(mut difference, back): (Difference, Back)| {
+                let turned = difference.bring(&directory.people, &back, now);
+                (difference, turned)
+            };
+            directory.turn(write, bring).await?
+        } else {
+            (directory.store.write(write).await?.0, Turned::default())
+        };
+        difference.follow(picture, &turned);
         Ok(())
     }
 

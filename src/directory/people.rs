@@ -3,7 +3,6 @@
 //! A change costs as much as it changes, however many people there are. Readers wait for nobody; between two people who
 //! swap their names they may see one of them a moment earlier than the other.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use papaya::HashMap;
@@ -36,23 +35,31 @@ impl People {
         self.by_id.len()
     }
 
-    /// These are what the store has of those with these ids; the others are gone. One caller at a time.
-    pub(super) fn bring(&self, ids: &[AccountId], accounts: Vec<Account>) {
+    /// These are as the store has them now, and those are gone; says how they were before, and how they are. One caller
+    /// at a time.
+    pub(super) fn bring(&self, accounts: impl IntoIterator<Item = Account>, gone: &[AccountId]) -> Turned {
         let (by_id, by_name) = (self.by_id.pin(), self.by_name.pin());
-        let mut gone: HashSet<_> = ids.iter().copied().collect();
-        let mut before = Vec::new();
+        let mut turned = Turned::default();
         for account in accounts {
             let account = Arc::new(account);
-            gone.remove(&account.id);
             by_name.insert(account.name.clone(), account.clone());
-            before.extend(by_id.insert(account.id, account).cloned());
+            turned.before.extend(by_id.insert(account.id, account.clone()).cloned());
+            turned.after.push(account);
         }
-        before.extend(gone.iter().filter_map(|id| by_id.remove(id).cloned()));
-        for old in before {
+        turned.before.extend(gone.iter().filter_map(|id| by_id.remove(id).cloned()));
+        for old in &turned.before {
             let kept = by_id.get(&old.id).is_some_and(|now| now.name == old.name);
             if !kept && by_name.get(&old.name).is_some_and(|holder| holder.id == old.id) {
                 by_name.remove(&old.name);
             }
         }
+        turned
     }
+}
+
+/// What became of people: as they were, and as they are.
+#[derive(Default)]
+pub(super) struct Turned {
+    pub(super) before: Vec<Arc<Account>>,
+    pub(super) after: Vec<Arc<Account>>,
 }

@@ -59,7 +59,7 @@ impl Preview {
             what: What::Remove,
             details: Vec::new(),
         });
-        let put = difference.put.iter().map(|draft| line(people.by_id(draft.id).as_deref(), draft));
+        let put = difference.put().map(|draft| line(people.by_id(draft.id).as_deref(), draft));
         let mut changes: Vec<_> = gone.chain(put).collect();
         changes.sort();
         Self { report: difference.report.clone(), held, changes }

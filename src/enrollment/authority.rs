@@ -216,6 +216,14 @@ impl Authority {
         }
     }
 
+    /// Whether the signer answers; `None` where the keys are here.
+    pub(super) async fn signer_answers(&self) -> Option<Result<(), Failure>> {
+        match &self.hand {
+            Hand::Keys(_) => None,
+            Hand::Signer(client) => Some(client.hello().await.map(drop)),
+        }
+    }
+
     /// Signs an issuing CA's list of what was taken back, or a shard of it.
     pub(super) async fn sign_crl(&self, list: List) -> Result<Vec<u8>, Failure> {
         match &self.hand {

@@ -10,6 +10,7 @@ use super::rules::{key_is_free, may_act};
 use super::{Enrollment, Failure, Refused, log, said};
 use crate::audit::Deed;
 use crate::id::AccountId;
+use crate::metrics::METRICS;
 use crate::principal::Principal;
 use crate::store::{NewCertificate, Tx};
 use crate::time::Timestamp;
@@ -73,7 +74,9 @@ impl Enrollment {
         };
         self.store.write(intend).await?;
         let signed = self.sign(who, account, &name, order, serial, now).await;
+        METRICS.certificates_issued.add(u64::from(signed.is_ok()));
         if signed.is_err() {
+            METRICS.certificates_failed.add(1);
             // A request that waited for this serial waits for another.
             self.store.write(move |tx| tx.reopen_pending(Some(&line))).await?;
         }

@@ -4,7 +4,7 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::kept::Kept;
+use super::kept::{Kept, Value};
 use super::schema::{account, verifier};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -72,6 +72,25 @@ pub(crate) struct AccountDraft {
     pub(crate) entry: Option<Entry>,
 }
 
+impl AccountDraft {
+    /// The account that the store then has, if it had this one before.
+    pub(crate) fn account(self, before: Option<&Account>, now: Timestamp) -> Account {
+        Account {
+            id: self.id,
+            name: self.name,
+            display: self.display,
+            mail: self.mail,
+            source: self.source,
+            password: before.and_then(|before| before.password.clone()),
+            groups: self.groups,
+            admin_disabled: before.is_some_and(|before| before.admin_disabled),
+            directory_disabled: self.directory_disabled,
+            created_at: before.map_or(now, |before| before.created_at),
+            entry: self.entry,
+        }
+    }
+}
+
 impl Account {
     /// Why the account may not act; `None` when it may.
     pub(crate) fn disabled(&self) -> Option<&str> {
@@ -106,41 +125,33 @@ impl View {
         rows.map(|row| from_row(row?)).collect()
     }
 
-    /// Those of these who have not been removed.
-    pub(crate) fn accounts_of(&mut self, ids: &[AccountId]) -> Result<Vec<Account>, StoreError> {
-        let mut accounts = Vec::with_capacity(ids.len());
-        for some in ids.chunks(AT_ONCE) {
-            let ids = some.iter().map(|id| id.to_bytes().to_vec());
-            let these = account::table.filter(account::id.eq_any(ids)).filter(account::removed_at.is_null());
-            let rows: Vec<Row> = these.select(Row::as_select()).load(&mut self.conn)?;
-            for row in rows {
-                accounts.push(from_row(row)?);
-            }
-        }
-        Ok(accounts)
+    /// Somebody who has not been removed.
+    pub(crate) fn account(&mut self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        let row = account::table.find(id.to_bytes().to_vec()).filter(account::removed_at.is_null());
+        row.select(Row::as_select()).first(&mut self.conn).optional()?.map(from_row).transpose()
     }
 }
 
-/// How many ids one statement names.
-const AT_ONCE: usize = 500;
-
 impl Tx {
-    /// Adds a person or brings what the directory says up to date; somebody who had been removed is back.
-    pub(crate) fn put_account(&mut self, draft: &AccountDraft, now: Timestamp) -> Result<(), StoreError> {
-        let (id, groups) = (draft.id.to_bytes(), to_json(&draft.groups)?);
-        let entry = draft.entry.as_ref().map(to_json).transpose()?;
-        let values = [
-            id[..].into(),
-            draft.name.as_str().into(),
-            draft.display.as_str().into(),
-            draft.mail.as_deref().into(),
-            draft.source.as_str().into(),
-            groups.as_str().into(),
-            draft.directory_disabled.as_deref().into(),
-            entry.as_deref().into(),
-            now.micros().into(),
-        ];
-        Kept(PUT, &values).run(&mut self.view.conn)?;
+    /// Adds a person; `false` where somebody with this id had been removed and is back.
+    pub(crate) fn add_account(&mut self, draft: &AccountDraft, now: Timestamp) -> Result<bool, StoreError> {
+        let (id, (groups, entry)) = (draft.id.to_bytes(), said(draft)?);
+        let [name, display, mail, source, groups, disabled, entry] = columns(draft, &groups, &entry);
+        let values =
+            [id[..].into(), name, display, mail, source, groups, disabled, entry, now.micros().into()];
+        let is_new = Kept(ADD, &values).run(&mut self.view.conn)? > 0;
+        if !is_new {
+            self.change_account(draft)?;
+        }
+        Ok(is_new)
+    }
+
+    /// Brings what the directory says of a known person up to date.
+    pub(crate) fn change_account(&mut self, draft: &AccountDraft) -> Result<(), StoreError> {
+        let (id, (groups, entry)) = (draft.id.to_bytes(), said(draft)?);
+        let [name, display, mail, source, groups, disabled, entry] = columns(draft, &groups, &entry);
+        let values = [name, display, mail, source, groups, disabled, entry, id[..].into()];
+        Kept(CHANGE, &values).run(&mut self.view.conn)?;
         Ok(())
     }
 
@@ -179,10 +190,28 @@ impl Tx {
     }
 }
 
-const PUT: &str = "INSERT INTO account (id, name, display, mail, source, groups, directory_disabled, entry, created_at) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
-    display = excluded.display, mail = excluded.mail, source = excluded.source, groups = excluded.groups, \
-    directory_disabled = excluded.directory_disabled, entry = excluded.entry, removed_at = NULL";
+const ADD: &str = "INSERT INTO account (id, name, display, mail, source, groups, directory_disabled, entry, created_at) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+
+const CHANGE: &str = "UPDATE account SET name = ?, display = ?, mail = ?, source = ?, groups = ?, directory_disabled = ?, \
+    entry = ?, removed_at = NULL WHERE id = ?";
+
+/// Groups and entry, as they are written.
+fn said(draft: &AccountDraft) -> Result<(String, Option<String>), StoreError> {
+    Ok((to_json(&draft.groups)?, draft.entry.as_ref().map(to_json).transpose()?))
+}
+
+fn columns<'a>(draft: &'a AccountDraft, groups: &'a str, entry: &'a Option<String>) -> [Value<'a>; 7] {
+    [
+        draft.name.as_str().into(),
+        draft.display.as_str().into(),
+        draft.mail.as_deref().into(),
+        draft.source.as_str().into(),
+        groups.into(),
+        draft.directory_disabled.as_deref().into(),
+        entry.as_deref().into(),
+    ]
+}
 
 fn from_row(row: Row) -> Result<Account, StoreError> {
     Ok(Account {

@@ -215,6 +215,10 @@ fn while_the_signer_is_away_issuing_says_why_and_everything_else_goes_on() {
     let out = town.path("in-vain");
     let told = town.refused(1, &format!("cert enroll alice --out {}", text(&out)));
     assert!(told.contains("signer.sock") && told.contains("systemctl status chancery-signer"), "{told}");
+    let status = town.cli("--json status").json();
+    let checks = status["checks"].as_array().expect("a list of checks");
+    let check = checks.iter().find(|check| check["part"] == "authority").expect("it is looked at");
+    assert!(check["verdict"] == "fail" && check["what"].to_string().contains("signer.sock"), "{check}");
     assert_eq!(town.as_person(&alice).connect().publish("to/bob", "still here"), 0);
     reader.hears("from/alice", "still here");
     town.ask(&format!("cert revoke {}", bob.serial));

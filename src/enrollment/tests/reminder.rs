@@ -72,19 +72,19 @@ async fn another_device_is_no_successor_and_a_short_life_is_no_news() {
         let csr = openssl(&["req", "-new", "-key", text(&key), "-subj", "/"]).into_bytes();
         house.enrollment.enroll(&Principal::Host, "alice", grant, Request::Csr(csr), now).await.unwrap()
     };
+    // A session's certificate lives for a day.
+    enroll("session", None, house.now).await;
+    assert_eq!(house.enrollment.remind(house.now.after(DAY / 2)).await.unwrap(), 0);
     let first = enroll("device", Some("sensor-1"), house.now).await;
     enroll("device", Some("sensor-2"), house.now.after(DAY)).await;
     let soon = first.not_after.before(DAY * 13);
     assert_eq!(house.enrollment.remind(soon).await.unwrap(), 2);
-    enroll("device", Some("sensor-1"), house.now.after(DAY * 100)).await;
+    enroll("device", Some("sensor-1"), soon).await;
     assert_eq!(
         house.enrollment.remind(first.not_after.before(DAY * 6)).await.unwrap(),
         1,
         "of sensor-2 alone"
     );
-    // A session's certificate lives for a day.
-    enroll("session", None, house.now).await;
-    assert_eq!(house.enrollment.remind(house.now.after(DAY / 2)).await.unwrap(), 0);
 }
 
 const HOUR: Duration = Duration::from_secs(3600);

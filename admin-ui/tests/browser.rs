@@ -118,20 +118,20 @@ fn no_page_breaks_the_policy_or_leaves_anyone_out() {
     let site = Site::open(pages(), "message");
     let browser = Browser::open();
     let mut trouble = Vec::new();
-    for (scheme, width, height) in
-        [("light", 1366, 900), ("dark", 1366, 900), ("light", 380, 800), ("dark", 768, 1000)]
-    {
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        browser.tell("Emulation.setEmulatedMedia", json!({"features": features}));
-        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        browser.tell("Emulation.setDeviceMetricsOverride", screen);
-        for (name, _) in pages() {
-            browser.visit(&site.url(name));
+    for (name, _) in pages() {
+        browser.visit(&site.url(name));
+        for (scheme, width, height) in
+            [("light", 1366, 900), ("dark", 1366, 900), ("light", 380, 800), ("dark", 768, 1000)]
+        {
+            let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+            browser.tell("Emulation.setEmulatedMedia", json!({"features": features}));
+            let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+            browser.tell("Emulation.setDeviceMetricsOverride", screen);
             for found in browser.run(LOOK).as_array().expect("a list") {
                 trouble.push(format!("{name} {scheme} {width}: {found}"));
             }
-            trouble.extend(browser.complaints().into_iter().map(|line| format!("{name}: {line}")));
         }
+        trouble.extend(browser.complaints().into_iter().map(|line| format!("{name}: {line}")));
     }
     assert!(trouble.is_empty(), "{}", trouble.join("\n"));
 }
@@ -151,11 +151,11 @@ fn words_without_a_break_do_not_push_the_page_sideways() {
     let site = Site::open(samples::pages(&|words| words.replace(' ', "").repeat(12)), "message");
     let browser = Browser::open();
     let mut trouble = Vec::new();
-    for width in [380, 1366] {
-        let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        browser.tell("Emulation.setDeviceMetricsOverride", screen);
-        for (name, _) in pages() {
-            browser.visit(&site.url(name));
+    for (name, _) in pages() {
+        browser.visit(&site.url(name));
+        for width in [380, 1366] {
+            let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+            browser.tell("Emulation.setDeviceMetricsOverride", screen);
             let wide = browser
                 .run("const page = document.documentElement; return page.scrollWidth - page.clientWidth;");
             if wide != 0 {

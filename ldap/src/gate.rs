@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Counts what was let through and not yet read.
 pub(crate) struct Gate {
@@ -25,12 +25,21 @@ impl Gate {
 
     /// Waits until a message of this length may pass.
     pub(crate) async fn enter(&self, length: usize) {
-        // One that is longer than all the room passes when nothing else is unread.
-        let cost = u32::try_from(length / 1024 + 1).unwrap_or(ROOM).min(ROOM);
+        let cost = cost(length);
         if let Ok(room) = self.room.acquire_many(cost).await {
-            room.forget();
-            self.unread.lock().unwrap_or_else(PoisonError::into_inner).push_back(cost);
+            self.let_in(room, cost);
         }
+    }
+
+    /// Whether it may pass now, and has.
+    pub(crate) fn enter_at_once(&self, length: usize) -> bool {
+        let cost = cost(length);
+        self.room.try_acquire_many(cost).map(|room| self.let_in(room, cost)).is_ok()
+    }
+
+    fn let_in(&self, room: SemaphorePermit<'_>, cost: u32) {
+        room.forget();
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).push_back(cost);
     }
 
     /// Notes that one message was read.
@@ -38,6 +47,11 @@ impl Gate {
         let cost = self.unread.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         self.room.add_permits(cost.unwrap_or(0) as usize);
     }
+}
+
+/// One that is longer than all the room passes when nothing else is unread.
+fn cost(length: usize) -> u32 {
+    u32::try_from(length / 1024 + 1).unwrap_or(ROOM).min(ROOM)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Library and relay run in tasks of their own. The library panics on some answers (an unexpected operation during a
 //! search, a malformed control); then its task ends, and the link is merely lost. Dropping the last clone ends both.
 
+use std::future::ready;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use ldap3::{
 };
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::task::JoinSet;
 
 use crate::diagnostic;
@@ -173,27 +176,41 @@ impl Link {
     }
 }
 
-/// Carries bytes until either side ends, and notes how the server's side did.
+/// Carries bytes until either side ends, and notes how the server's side did. Messages that come together are passed on
+/// together.
 async fn relay(wire: Box<dyn Wire>, ours: UnixStream, ending: Arc<OnceLock<String>>, gate: Arc<Gate>) {
     let (from_server, mut to_server) = tokio::io::split(wire);
     let (mut from_library, mut to_library) = ours.into_split();
     let down = async {
-        let mut from_server = BufReader::new(from_server);
-        let mut message = Vec::new();
-        loop {
-            match guard::read_message(&mut from_server, &mut message).await {
-                Ok(true) => {
-                    if guard::is_one_of_many(&message) {
-                        gate.enter(message.len()).await;
-                    }
-                    if to_library.write_all(&message).await.is_err() {
-                        return "the library closed it".to_owned();
+        let mut from_server = BufReader::with_capacity(AT_ONCE, from_server);
+        let (mut message, mut whole) = (Vec::new(), Vec::new());
+        let why = loop {
+            let read = {
+                let mut reading = pin!(guard::read_message(&mut from_server, &mut message));
+                tokio::select! {
+                    biased;
+                    read = &mut reading, if whole.len() < AT_ONCE => read,
+                    // Nothing more has come yet.
+                    () = ready(()) => {
+                        pass_on(&mut to_library, &mut whole).await;
+                        reading.await
                     }
                 }
-                Ok(false) => return "the server closed it".to_owned(),
-                Err(broken) => return broken.to_string(),
+            };
+            match read {
+                Ok(true) => {}
+                Ok(false) => break "the server closed it".to_owned(),
+                Err(broken) => break broken.to_string(),
             }
-        }
+            if guard::is_one_of_many(&message) && !gate.enter_at_once(message.len()) {
+                // Room is made by whoever reads what was passed on.
+                pass_on(&mut to_library, &mut whole).await;
+                gate.enter(message.len()).await;
+            }
+            whole.extend_from_slice(&message);
+        };
+        pass_on(&mut to_library, &mut whole).await;
+        why
     };
     let up = async {
         let _ = tokio::io::copy(&mut from_library, &mut to_server).await;
@@ -204,3 +221,12 @@ async fn relay(wire: Box<dyn Wire>, ours: UnixStream, ending: Arc<OnceLock<Strin
         () = up => {}
     }
 }
+
+/// That the library is gone is noticed on the way up.
+async fn pass_on(to_library: &mut OwnedWriteHalf, messages: &mut Vec<u8>) {
+    let _ = to_library.write_all(messages).await;
+    messages.clear();
+}
+
+/// How many bytes are read, and passed on, together.
+const AT_ONCE: usize = 64 << 10;

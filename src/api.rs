@@ -180,10 +180,11 @@ impl From<RoomRefused> for Refused {
         let sentence = refused.to_string();
         match refused {
             RoomRefused::NotFound(_) | RoomRefused::NoAccount(_) => Refused::NotFound(sentence),
-            RoomRefused::Exists(_) | RoomRefused::MemberAlready { .. } | RoomRefused::NoMember { .. } => {
-                Refused::Forbidden(sentence)
-            }
-            RoomRefused::BadName(_) => Refused::BadRequest(sentence),
+            RoomRefused::Exists(_)
+            | RoomRefused::MemberAlready { .. }
+            | RoomRefused::ByGroup { .. }
+            | RoomRefused::NoMember { .. } => Refused::Forbidden(sentence),
+            RoomRefused::BadName(_) | RoomRefused::BadGroup(_) => Refused::BadRequest(sentence),
             RoomRefused::Store(_) => Refused::Failed(sentence),
         }
     }

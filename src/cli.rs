@@ -208,7 +208,7 @@ mod tests {
             ca root d --crl --module m --token t --label l --pin-file f\nca root d --verify\nca adopt f\nca roll\n\
             init --domain d --root f\ninit --domain d --issuing f --root-crl f\nsigner init --domain d --root f\n\
             directory test\ndirectory sync\ndirectory held\ndirectory release 0a\n\
-            room list\nroom show r\nroom create r\nroom add r a\nroom remove r a\n\
+            room list\nroom show r\nroom create r\nroom create r --group g\nroom add r a\nroom remove r a\n\
             room delete r\nsession list\nsession show s\nsession kick s\noutbox list\noutbox show e\noutbox retry e\n\
             outbox cancel e\npeer list\npeer show d\npeer add d\npeer remove d\npeer check d\naudit list\n\
             audit list --limit 5 --before 9\naudit export\naudit export --out f\naudit verify\naudit accept-clock\nadmin link";

@@ -6,6 +6,7 @@
 
 mod accepted;
 mod brake;
+mod check;
 mod config;
 mod difference;
 mod explain;
@@ -147,6 +148,11 @@ impl Directory {
         let mut found = self.people.all().into_iter().filter(is_theirs);
         let first = found.next()?;
         found.next().is_none().then_some(first)
+    }
+
+    /// Who is in a group, by its name as accounts have it.
+    pub(crate) fn members_of(&self, group: &str) -> Vec<AccountId> {
+        self.people.members_of(group)
     }
 
     /// Everybody, by name.

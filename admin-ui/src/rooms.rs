@@ -2,7 +2,7 @@
 
 use crate::{Chrome, Page, Paging, paging};
 
-/// `GET /rooms?page=`; the form posts `room` to `/rooms/new`.
+/// `GET /rooms?page=`; the form posts `room` and `group` to `/rooms/new`.
 #[derive(Clone, Debug, Default, Page)]
 #[template(path = "rooms.html")]
 pub struct Rooms {
@@ -14,6 +14,8 @@ pub struct Rooms {
     pub paging: Paging,
     /// The name as last typed, shown again after a refusal.
     pub draft: String,
+    /// And the group.
+    pub draft_group: String,
     /// Why it was refused; empty at first.
     pub problem: String,
 }
@@ -25,6 +27,8 @@ pub struct RoomRow {
     pub room: String,
     /// How many members it has.
     pub members: u64,
+    /// The group of the directory whose people are members; empty for none.
+    pub group: String,
     /// RFC 3339.
     pub created_at: String,
 }

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::link::Link;
 use crate::rules::{Judge, Rules};
 use crate::search::{Found, Search};
-use crate::servers::{Opened, Servers, ServiceAccount};
+use crate::servers::{Opened, PLAIN, Servers, ServiceAccount};
 use crate::settings::{Problem, Security, Settings, SettingsError};
 use crate::sync::{self, Protocol};
 use crate::trust::{self, Identity};
@@ -135,28 +135,28 @@ impl Connector {
     pub async fn check(&self) -> Result<Health, Error> {
         self.supervised("testing the directory", |inner| async move {
             let Opened { link, tried } = inner.servers.open_in_order(Some(&inner.account)).await?;
-            let root = Search::root_dse().run(&link).await?.entries.pop();
-            let people = Search::anybody(&inner.settings).run(&link).await?;
-            let offers = |oid: &str| root.as_ref().is_some_and(|root| root.has("supportedControl", oid));
-            let vendor = ["vendorName", "vendorVersion"]
-                .iter()
-                .filter_map(|attribute| root.as_ref().and_then(|root| root.text(attribute).ok().flatten()))
-                .collect::<Vec<_>>()
-                .join(" ");
-            let health = Health {
-                server: link.server().to_owned(),
-                security: inner.servers.security(link.server()),
-                vendor: Some(vendor).filter(|vendor| !vendor.is_empty()),
-                sees_people: !people.entries.is_empty(),
-                pages: offers("1.2.840.113556.1.4.319"),
-                pushes_changes: offers(sync::SYNC_REQUEST),
-                protocols: root.as_ref().map(|root| sync::offered(root, &inner.settings)).unwrap_or_default(),
-                tried,
-            };
-            link.close().await;
-            Ok(health)
+            inner.health(link, tried).await
         })
         .await
+    }
+
+    /// Tests each server, in the order of the settings. Where one refuses the service account, those after it are not
+    /// asked, for directories lock accounts.
+    pub async fn check_each(&self) -> Vec<(String, Result<Health, Error>)> {
+        let mut all = Vec::new();
+        for (index, server) in self.inner.servers.urls().enumerate() {
+            let checked = self.supervised("testing the directory", move |inner| async move {
+                let link = inner.servers.open_this(index, Some(&inner.account)).await?;
+                inner.health(link, Vec::new()).await
+            });
+            let checked = checked.await;
+            let is_refused = matches!(checked, Err(Error::ServiceAccount { .. }));
+            all.push((server.to_owned(), checked));
+            if is_refused {
+                break;
+            }
+        }
+        all
     }
 
     /// Runs a job in a task of its own, so that a panic which a server's answer provokes in the protocol library is a
@@ -227,7 +227,57 @@ fn present(bind_dn: &str, credentials: Credentials) -> Result<(ServiceAccount, O
     }
 }
 
+impl Health {
+    /// What is not as it should be, each with what to do about it.
+    pub fn advice(&self) -> Vec<&'static str> {
+        let only_lists = self.protocols.iter().all(|protocol| *protocol == Protocol::Polling);
+        let wrong = [
+            (
+                !self.sees_people,
+                "it shows no people: check base and user_filter, and what the service account may read",
+            ),
+            (
+                self.security == PLAIN,
+                "passwords cross the network as they are: use ldaps:// or starttls = true",
+            ),
+            (
+                !self.pages,
+                "it has no pages: everybody must fit into the server's size limit for the service account",
+            ),
+            (
+                only_lists,
+                "it tells of no changes, everybody is listed again and again: load OpenLDAP's overlay syncprov, turn on \
+                 389's Content Synchronization plug-in, or grant the service account Replicating Directory Changes",
+            ),
+        ];
+        wrong.into_iter().filter_map(|(is_wrong, what)| is_wrong.then_some(what)).collect()
+    }
+}
+
 impl Inner {
+    async fn health(&self, link: Link, tried: Vec<Error>) -> Result<Health, Error> {
+        let root = Search::root_dse().run(&link).await?.entries.pop();
+        let people = Search::anybody(&self.settings).run(&link).await?;
+        let offers = |oid: &str| root.as_ref().is_some_and(|root| root.has("supportedControl", oid));
+        let vendor = ["vendorName", "vendorVersion"]
+            .iter()
+            .filter_map(|attribute| root.as_ref().and_then(|root| root.text(attribute).ok().flatten()))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let health = Health {
+            server: link.server().to_owned(),
+            security: self.servers.security(link.server()),
+            vendor: Some(vendor).filter(|vendor| !vendor.is_empty()),
+            sees_people: !people.entries.is_empty(),
+            pages: offers("1.2.840.113556.1.4.319"),
+            pushes_changes: offers(sync::SYNC_REQUEST),
+            protocols: root.as_ref().map(|root| sync::offered(root, &self.settings)).unwrap_or_default(),
+            tried,
+        };
+        link.close().await;
+        Ok(health)
+    }
+
     /// Opens a connection and signs it in as the service account, one at a time. A refusal holds for a while and for
     /// everybody: directories lock accounts.
     pub(crate) async fn open(&self) -> Result<Opened, Error> {

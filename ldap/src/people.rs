@@ -31,7 +31,14 @@ pub struct Person {
     pub mail: Option<String>,
     /// Position in the organisation.
     pub title: Option<String>,
-    /// Names of the entries of their groups, where the server notes them with the person.
+    /// Telephone number, the first one.
+    pub phone: Option<String>,
+    /// The language that they prefer, as in `de-AT` (RFC 2798 §2.7).
+    pub locale: Option<String>,
+    /// The time zone that they are in, as the directory writes it.
+    pub time_zone: Option<String>,
+    /// Names of the entries of their groups, where the server notes them with the person and there is no `group_filter`,
+    /// by which groups themselves are read.
     pub groups: Vec<String>,
     /// Why the account may not be used, if so.
     pub disabled: Option<Disabled>,
@@ -67,7 +74,7 @@ impl Connector {
     /// Two entries with one login are [`Error::Malformed`]: neither can be told from the other.
     pub async fn find(&self, login: &str, now: OffsetDateTime) -> Result<Option<Person>, Error> {
         match self.look_up(login, now).await? {
-            Match::One(person) => Ok(Some(person)),
+            Match::One(person) => Ok(Some(*person)),
             Match::None => Ok(None),
             Match::Several(dn) => {
                 let why = format!("another entry has the login {login:?} too");
@@ -108,7 +115,7 @@ impl Connector {
                 return Ok(Match::Several(entry.dn));
             }
             match Person::read(&entry, &settings.attributes, &judge, now) {
-                Ok(person) => Ok(Match::One(person)),
+                Ok(person) => Ok(Match::One(Box::new(person))),
                 Err(why) => Err(Error::Malformed { dn: entry.dn, why }),
             }
         })
@@ -119,7 +126,7 @@ impl Connector {
 /// Who answers to a login.
 pub(crate) enum Match {
     None,
-    One(Person),
+    One(Box<Person>),
     Several(String),
 }
 
@@ -129,7 +136,12 @@ const LONGEST_LOGIN: usize = 256;
 pub(crate) fn people_search(settings: &Settings, judge: &Judge, filter: String, amount: Amount) -> Search {
     let map = &settings.attributes;
     let mut attributes =
-        [&map.login, &map.name, &map.mail, &map.title, &map.groups].map(String::clone).to_vec();
+        [&map.login, &map.name, &map.mail, &map.title, &map.phone, &map.locale].map(String::clone).to_vec();
+    attributes.extend(map.time_zone.clone());
+    // Where groups are followed they say who is in them. OpenLDAP does not tell when it changes `memberOf`.
+    if settings.group_filter.is_none() {
+        attributes.push(map.groups.clone());
+    }
     attributes.extend(id_attributes(map).iter().map(|attribute| (*attribute).to_owned()));
     attributes.extend(disabled::ATTRIBUTES.map(str::to_owned));
     attributes.extend(judge.filter.iter().flat_map(Filter::attributes));
@@ -180,13 +192,17 @@ impl Person {
         let login = login(entry, map)?;
         let Verdict { disabled, expires } = Verdict::of(entry, judge, now)?;
         let name = entry.text(&map.name)?.unwrap_or_else(|| login.clone());
+        // Nobody should be locked out for a badly written title.
+        let said = |attribute: &str| entry.text(attribute).ok().flatten();
         Ok(Self {
             id,
             dn: entry.dn.clone(),
             name,
             mail: entry.text(&map.mail)?,
-            // Nobody should be locked out for a badly written title.
-            title: entry.text(&map.title).ok().flatten(),
+            title: said(&map.title),
+            phone: said(&map.phone),
+            locale: said(&map.locale),
+            time_zone: map.time_zone.as_deref().and_then(said),
             groups: entry.texts(&map.groups),
             disabled,
             expires,

@@ -63,6 +63,8 @@ pub(crate) struct Opened {
     pub(crate) tried: Vec<Error>,
 }
 
+/// How a server is reached without TLS, for people.
+pub(crate) const PLAIN: &str = "not encrypted";
 const REST: Duration = Duration::from_secs(30);
 /// Long enough that a crowd does not wait for a silent server one by one, short enough that nobody notices its return.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -106,7 +108,24 @@ impl Servers {
         match self.all.iter().find(|server| server.url == url).map(|server| server.security) {
             Some(Security::Ldaps) => "TLS",
             Some(Security::StartTls) => "StartTLS",
-            _ => "not encrypted",
+            _ => PLAIN,
+        }
+    }
+
+    /// As written in the settings.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|server| server.url.as_str())
+    }
+
+    /// Connects to this one, whoever is preferred.
+    pub(crate) async fn open_this(
+        &self,
+        index: usize,
+        account: Option<&ServiceAccount>,
+    ) -> Result<Link, Error> {
+        match self.all.get(index) {
+            Some(server) => self.open_one(server, account).await,
+            None => Err(Error::NoServer { tried: Vec::new() }),
         }
     }
 

@@ -51,6 +51,12 @@ pub struct AttributeMap {
     pub mail: String,
     /// Position in the organisation.
     pub title: String,
+    /// Telephone number.
+    pub phone: String,
+    /// The language that somebody prefers.
+    pub locale: String,
+    /// The time zone that somebody is in. No schema that is widely used has one.
+    pub time_zone: Option<String>,
     /// Names of the groups one is in.
     pub groups: String,
     /// The key that survives every rename. `auto` takes what the server has: `nsUniqueId`, `objectGUID` or `entryUUID`.
@@ -95,9 +101,10 @@ impl Default for Settings {
 
 impl Default for AttributeMap {
     fn default() -> Self {
-        let [login, name, mail, title, groups, id] =
-            ["uid", "cn", "mail", "title", "memberOf", AUTO].map(str::to_owned);
-        Self { login, name, mail, title, groups, id }
+        let [login, name, mail, title, phone, locale, groups, id] =
+            ["uid", "cn", "mail", "title", "telephoneNumber", "preferredLanguage", "memberOf", AUTO]
+                .map(str::to_owned);
+        Self { login, name, mail, title, phone, locale, time_zone: None, groups, id }
     }
 }
 
@@ -202,15 +209,18 @@ impl Settings {
 const LONGEST: Duration = Duration::from_secs(300);
 
 impl AttributeMap {
-    fn keys(&self) -> [(&'static str, &str); 6] {
-        [
+    fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let keys: [(_, &str); 8] = [
             ("attributes.login", &self.login),
             ("attributes.name", &self.name),
             ("attributes.mail", &self.mail),
             ("attributes.title", &self.title),
+            ("attributes.phone", &self.phone),
+            ("attributes.locale", &self.locale),
             ("attributes.groups", &self.groups),
             ("attributes.id", &self.id),
-        ]
+        ];
+        keys.into_iter().chain(self.time_zone.as_deref().map(|name| ("attributes.time_zone", name)))
     }
 }
 

@@ -46,7 +46,7 @@ impl Connector {
             return Ok(SignIn::WrongPassword { diagnostic: "no password was given".to_owned() });
         }
         let person = match self.look_up(login, now).await? {
-            Match::One(person) => person,
+            Match::One(person) => *person,
             Match::None => return Ok(SignIn::Unknown),
             Match::Several(_) => return Ok(SignIn::Ambiguous),
         };
@@ -116,6 +116,9 @@ mod tests {
             name: "A".to_owned(),
             mail: None,
             title: None,
+            phone: None,
+            locale: None,
+            time_zone: None,
             groups: Vec::new(),
             disabled: None,
             expires: None,

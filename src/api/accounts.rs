@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Answer, House, Refused};
 use crate::directory::NewAccount;
 use crate::principal::Principal;
-use crate::store::Account;
+use crate::store::{Account, Card};
 use crate::time::{self, Timestamp};
 
 /// A person as lists show one.
@@ -19,6 +19,9 @@ pub(crate) struct AccountView {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) mail: Option<String>,
+    /// Title, phone, locale and time zone, where they are known.
+    #[serde(flatten)]
+    pub(crate) card: Card,
     pub(crate) source: &'static str,
     /// `active` or `disabled`.
     pub(crate) state: &'static str,
@@ -39,6 +42,7 @@ impl AccountView {
             id: account.id.to_urn(),
             name: account.display.clone(),
             mail: account.mail.clone(),
+            card: account.card(),
             source: account.source.as_str(),
             state: if account.disabled().is_some() { "disabled" } else { "active" },
             why: account.disabled().map(str::to_owned),

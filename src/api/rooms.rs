@@ -15,6 +15,8 @@ use crate::time::{self, Timestamp};
 struct RoomView {
     room: String,
     members: Vec<String>,
+    /// Of the directory, whose people are members.
+    group: Option<String>,
     created_at: Timestamp,
 }
 
@@ -22,6 +24,7 @@ struct RoomView {
 #[serde(deny_unknown_fields)]
 struct Create {
     room: String,
+    group: Option<String>,
 }
 
 pub(super) fn routes() -> axum::Router<House> {
@@ -43,7 +46,7 @@ async fn show(State(house): State<House>, Path(name): Path<String>) -> Answer<Ro
 }
 
 async fn create(State(house): State<House>, Json(new): Json<Create>) -> Answer<RoomView> {
-    house.chat.create_room(&Principal::Host, &new.room, time::now()).await?;
+    house.chat.create_room(&Principal::Host, &new.room, new.group.as_deref(), time::now()).await?;
     show(State(house), Path(new.room.trim().to_owned())).await
 }
 
@@ -70,6 +73,7 @@ fn view(house: &House, room: &Room) -> RoomView {
     RoomView {
         room: room.name.clone(),
         members: room.members.iter().filter_map(name).collect(),
+        group: room.group.clone(),
         created_at: room.created_at,
     }
 }

@@ -82,22 +82,7 @@ async fn test_directory(State(house): State<House>) -> Answer<Value> {
     let Some(ldap) = house.directory.ldap() else {
         return Ok(Json(json!({ "kind": "builtin", "ok": true, "accounts": house.directory.count() })));
     };
-    match ldap.check().await {
-        Ok(health) => Ok(Json(json!({
-            "kind": "ldap",
-            "ok": health.sees_people,
-            "server": health.server,
-            "security": health.security,
-            "vendor": health.vendor,
-            "sees_people": health.sees_people,
-            "pages": health.pages,
-            "pushes_changes": health.pushes_changes,
-            "protocols": health.protocols.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "followed": ldap.followed().as_deref(),
-            "tried": health.tried.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        }))),
-        Err(error) => Err(Refused::Failed(error.to_string())),
-    }
+    Ok(Json(json!(ldap.check_each().await)))
 }
 
 async fn sync_directory(State(house): State<House>) -> Answer<Value> {

@@ -1,4 +1,7 @@
-//! Rooms: named memberships, made and changed by whoever governs the house.
+//! Rooms: named memberships, made and changed by whoever governs the house. A room may follow a group of the directory:
+//! then its people are in it without being let in, for as long as they are in the group.
+
+use serde_json::json;
 
 use super::{Chat, Refusal};
 use crate::audit::Deed;
@@ -18,6 +21,10 @@ pub(crate) enum RoomRefused {
     Exists(String),
     #[error("{account} is a member of {room} already")]
     MemberAlready { room: String, account: String },
+    #[error("{account} is a member of {room} by the group {group}: take them out of it in the directory")]
+    ByGroup { room: String, account: String, group: String },
+    #[error("{0:?} is no group name: at most 256 characters, no control characters")]
+    BadGroup(String),
     #[error("{account} is no member of {room}")]
     NoMember { room: String, account: String },
     #[error("{0:?} is no room name: 1 to 64 characters, no control characters, no `/`")]
@@ -31,7 +38,8 @@ impl Chat {
     pub(super) async fn members_for(&self, who: &Principal, room: &str) -> Result<Vec<AccountId>, Refusal> {
         let me = who.account().ok_or(Refusal::NotAllowed)?;
         let name = room.to_owned();
-        let mut members = self.store.read(move |view| view.room_members(&name)).await?;
+        let room = self.store.read(move |view| view.room(&name)).await?.ok_or(Refusal::NotAllowed)?;
+        let mut members = self.members(&room);
         if !members.contains(&me) {
             return Err(Refusal::NotAllowed);
         }
@@ -39,9 +47,20 @@ impl Chat {
         Ok(members)
     }
 
-    /// Every room with its members.
+    /// Every room with its members, by whichever way they are in it.
     pub(crate) async fn rooms(&self) -> Result<Vec<Room>, StoreError> {
-        self.store.read(|view| view.rooms()).await
+        let rooms = self.store.read(|view| view.rooms()).await?;
+        let whole = |room: Room| Room { members: self.members(&room), ..room };
+        Ok(rooms.into_iter().map(whole).collect())
+    }
+
+    /// Each once.
+    fn members(&self, room: &Room) -> Vec<AccountId> {
+        let mut members = room.members.clone();
+        members.extend(room.group.iter().flat_map(|group| self.directory.members_of(group)));
+        members.sort_unstable();
+        members.dedup();
+        members
     }
 
     /// Makes a room.
@@ -49,15 +68,25 @@ impl Chat {
         &self,
         who: &Principal,
         name: &str,
+        group: Option<&str>,
         now: Timestamp,
     ) -> Result<(), RoomRefused> {
         let name = name.trim().to_lowercase();
         if !(1..=64).contains(&name.chars().count()) || name.chars().any(|c| c.is_control() || c == '/') {
             return Err(RoomRefused::BadName(name));
         }
-        let deed = Deed::new(who, "room.create", &name);
+        let group = group.map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned);
+        if let Some(group) = &group
+            && (group.chars().count() > 256 || group.chars().any(char::is_control))
+        {
+            return Err(RoomRefused::BadGroup(group.clone()));
+        }
+        let mut deed = Deed::new(who, "room.create", &name);
+        if let Some(group) = &group {
+            deed = deed.with(json!({ "group": group }));
+        }
         self.store
-            .write(move |tx| match tx.create_room(&name, now)? {
+            .write(move |tx| match tx.create_room(&name, group.as_deref(), now)? {
                 true => Ok(tx.remember(deed, now)?),
                 false => Err(RoomRefused::Exists(name)),
             })
@@ -90,17 +119,16 @@ impl Chat {
         now: Timestamp,
     ) -> Result<(), RoomRefused> {
         let (room, id) = (room.to_lowercase(), self.member_id(account)?);
-        let deed = Deed::new(who, "room.add", &room).with(serde_json::json!({ "account": account }));
-        let account = account.to_owned();
+        let deed = Deed::new(who, "room.add", &room).with(json!({ "account": account }));
+        let (account, chat) = (account.to_owned(), self.clone());
         self.store
             .write(move |tx| {
-                if !tx.room_exists(&room)? {
-                    return Err(RoomRefused::NotFound(room));
+                let Some(known) = tx.room(&room)? else { return Err(RoomRefused::NotFound(room)) };
+                if chat.members(&known).contains(&id) {
+                    return Err(RoomRefused::MemberAlready { room, account });
                 }
-                match tx.join_room(&room, id)? {
-                    true => Ok(tx.remember(deed, now)?),
-                    false => Err(RoomRefused::MemberAlready { room, account }),
-                }
+                tx.join_room(&room, id)?;
+                Ok(tx.remember(deed, now)?)
             })
             .await
     }
@@ -114,12 +142,16 @@ impl Chat {
         now: Timestamp,
     ) -> Result<(), RoomRefused> {
         let (room, id) = (room.to_lowercase(), self.member_id(account)?);
-        let deed = Deed::new(who, "room.remove", &room).with(serde_json::json!({ "account": account }));
-        let account = account.to_owned();
+        let deed = Deed::new(who, "room.remove", &room).with(json!({ "account": account }));
+        let (account, directory) = (account.to_owned(), self.directory.clone());
         self.store
-            .write(move |tx| match tx.leave_room(&room, id)? {
-                true => Ok(tx.remember(deed, now)?),
-                false => Err(RoomRefused::NoMember { room, account }),
+            .write(move |tx| {
+                let group = tx.room(&room)?.and_then(|room| room.group);
+                match group.filter(|group| directory.members_of(group).contains(&id)) {
+                    Some(group) => Err(RoomRefused::ByGroup { room, account, group }),
+                    None if tx.leave_room(&room, id)? => Ok(tx.remember(deed, now)?),
+                    None => Err(RoomRefused::NoMember { room, account }),
+                }
             })
             .await
     }

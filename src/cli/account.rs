@@ -54,7 +54,20 @@ pub(super) enum Verb {
     },
 }
 
-const FIRST: &[&str] = &["account", "name", "source", "state", "why", "mail", "groups", "waiting"];
+const FIRST: &[&str] = &[
+    "account",
+    "name",
+    "source",
+    "state",
+    "why",
+    "mail",
+    "title",
+    "phone",
+    "locale",
+    "time_zone",
+    "groups",
+    "waiting",
+];
 
 impl Verb {
     pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {

@@ -60,12 +60,21 @@ impl Verb {
         match self {
             Verb::Test => {
                 let answer = client.get_patiently(&at(&["directory", "test"]))?;
-                out.show(&["kind", "ok", "server", "security"], &answer)?;
+                let shown = if out.json() { &Value::Null } else { &answer["servers"] };
+                match shown.as_array() {
+                    None => out.show(&["kind", "ok"], &answer)?,
+                    Some(servers) => {
+                        out.show(&["protocol", "server", "since"], &answer["followed"])?;
+                        for server in servers {
+                            out.text("\n")?;
+                            out.show(&["server", "answers", "security", "vendor", "sees_people"], server)?;
+                        }
+                    }
+                }
                 match answer["ok"].as_bool() {
-                    Some(false) => Err(Trouble::Failed(
-                        "the directory answers but shows no people: check base, user_filter and what bind_dn may read"
-                            .into(),
-                    )),
+                    Some(false) => {
+                        Err(Trouble::Failed("no server shows people: see the advice above".into()))
+                    }
                     _ => Ok(()),
                 }
             }

@@ -20,6 +20,9 @@ pub(super) enum Verb {
     Create {
         #[arg(value_parser = super::named)]
         room: String,
+        /// A group of the directory whose people are in the room without being let in
+        #[arg(long, value_parser = super::named)]
+        group: Option<String>,
     },
     /// Let an account in
     Add(Member),
@@ -48,12 +51,13 @@ impl Member {
 
 impl Verb {
     pub(super) fn run(self, client: &Client, out: &mut Output<'_>) -> Result<(), Trouble> {
-        let fields = ["room", "members", "created_at"];
+        let fields = ["room", "members", "group", "created_at"];
         match self {
             Verb::List => out.list("rooms", &fields, &client.get(&at(&["rooms"]))?),
             Verb::Show { room } => out.show(&fields, &client.get(&at(&["rooms", &room]))?),
-            Verb::Create { room } => {
-                let answer = client.post(&at(&["rooms"]), Some(&json!({ "room": room })))?;
+            Verb::Create { room, group } => {
+                let new = json!({ "room": room, "group": group });
+                let answer = client.post(&at(&["rooms"]), Some(&new))?;
                 out.done(&format!("the room {room} is made"), &answer)
             }
             Verb::Add(member) => {

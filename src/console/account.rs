@@ -20,7 +20,7 @@ use super::page::{Answer, Trouble, path, readable, show, show_as};
 use super::sessions::session_row;
 use super::{Console, accounts};
 use crate::api::{KeyView, Refused, SessionView};
-use crate::store::Account;
+use crate::store::{Account, Card};
 use crate::time;
 
 pub(super) fn routes() -> Router<Console> {
@@ -172,6 +172,9 @@ async fn page(console: &Console, admin: &Admin, name: &str, problem: String, sta
 fn facts(account: &Account) -> Vec<(String, String)> {
     let mut facts =
         vec![("Id".into(), account.id.to_urn()), ("Known since".into(), readable(account.created_at))];
+    let Card { title, phone, locale, time_zone } = account.card();
+    let known = [("Title", title), ("Phone", phone), ("Language", locale), ("Time zone", time_zone)];
+    facts.extend(known.into_iter().filter_map(|(what, value)| Some((what.to_owned(), value?))));
     if let Some(why) = &account.directory_disabled {
         facts.push(("Shut out by the directory".into(), why.clone()));
     }

@@ -35,9 +35,11 @@ struct Asked {
     page: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct New {
     room: String,
+    #[serde(default)]
+    group: String,
 }
 
 #[derive(Deserialize)]
@@ -46,18 +48,18 @@ struct Who {
 }
 
 async fn list(State(console): State<Console>, admin: Admin, Query(asked): Query<Asked>) -> Answer {
-    all(&console, &admin, asked, String::new(), String::new(), StatusCode::OK).await
+    all(&console, &admin, asked, New::default(), String::new(), StatusCode::OK).await
 }
 
 async fn create(State(console): State<Console>, admin: Admin, Form(new): Form<New>) -> Answer {
-    match console.house.chat.create_room(&admin.who, &new.room, time::now()).await {
+    match console.house.chat.create_room(&admin.who, &new.room, Some(&new.group), time::now()).await {
         Ok(()) => {
             let room = new.room.trim().to_lowercase();
             Ok(done(&path(&["rooms", &room]), Done::RoomMade, &room))
         }
         Err(refused) => {
             let (status, problem) = Trouble::from(refused).into_sentence()?;
-            all(&console, &admin, Asked::default(), new.room, problem, status).await
+            all(&console, &admin, Asked::default(), new, problem, status).await
         }
     }
 }
@@ -125,7 +127,7 @@ async fn all(
     console: &Console,
     admin: &Admin,
     asked: Asked,
-    draft: String,
+    draft: New,
     problem: String,
     status: StatusCode,
 ) -> Answer {
@@ -135,7 +137,8 @@ async fn all(
         chrome: admin.chrome(Nav::Rooms, &[&["room", "list"], &["room", "create", "ROOM"]]),
         rows: rooms.get(range).unwrap_or_default().iter().map(row).collect(),
         paging,
-        draft,
+        draft: draft.room,
+        draft_group: draft.group,
         problem,
     };
     show_as(status, &page)
@@ -177,6 +180,7 @@ fn row(room: &Room) -> RoomRow {
     RoomRow {
         room: room.name.clone(),
         members: room.members.len() as u64,
+        group: room.group.clone().unwrap_or_default(),
         created_at: room.created_at.to_string(),
     }
 }

@@ -17,7 +17,7 @@ use super::told::Told;
 use crate::audit::Deed;
 use crate::id::AccountId;
 use crate::principal::Principal;
-use crate::store::{Account, AccountDraft, AccountEntry, DirectoryGroup, Source, StoreError, Tx};
+use crate::store::{Account, AccountDraft, AccountEntry, Card, DirectoryGroup, Source, StoreError, Tx};
 use crate::time::Timestamp;
 
 /// What a sync did, or would do.
@@ -283,6 +283,12 @@ fn draft(person: &Person) -> AccountDraft {
         groups: person.groups.iter().map(|dn| group_name(dn).to_owned()).collect(),
         disabled,
         expires,
+        card: Card {
+            title: person.title.clone(),
+            phone: person.phone.clone(),
+            locale: person.locale.clone(),
+            time_zone: person.time_zone.clone(),
+        },
     };
     AccountDraft {
         id: AccountId::from(person.id),

@@ -81,6 +81,9 @@ struct Attributes {
     name: Option<String>,
     mail: Option<String>,
     title: Option<String>,
+    phone: Option<String>,
+    locale: Option<String>,
+    time_zone: Option<String>,
     groups: Option<String>,
     id: Option<String>,
 }
@@ -146,6 +149,9 @@ impl Config {
                 name: given(&self.attributes.name, map.name),
                 mail: given(&self.attributes.mail, map.mail),
                 title: given(&self.attributes.title, map.title),
+                phone: given(&self.attributes.phone, map.phone),
+                locale: given(&self.attributes.locale, map.locale),
+                time_zone: self.attributes.time_zone.clone(),
                 groups: given(&self.attributes.groups, map.groups),
                 id: given(&self.attributes.id, map.id),
             },
@@ -232,7 +238,7 @@ impl Ldap {
         self.state.lock().await.picture = Picture::of(accounts, groups);
     }
 
-    /// Connects, binds and looks, for `directory test`.
+    /// Connects, binds and looks.
     pub(crate) async fn check(&self) -> Result<Health, chancery_ldap::Error> {
         self.connector.check().await
     }

@@ -93,6 +93,9 @@ fn line(known: Option<&Account>, draft: &AccountDraft) -> Line {
     .filter(|(_, old, new)| old != new)
     .map(|(what, old, new)| format!("{what}: {old} → {new}"))
     .collect();
+    if known.card() != draft.entry.as_ref().map(|entry| entry.card.clone()).unwrap_or_default() {
+        details.push("card: title, phone, locale or time zone".into());
+    }
     let missing = |from: &[String], to: &[String], sign| -> Vec<String> {
         from.iter().filter(|group| !to.contains(group)).map(|group| format!("group: {sign}{group}")).collect()
     };

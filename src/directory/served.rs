@@ -224,11 +224,14 @@ impl Directory {
 
 /// What an account says of its owner.
 fn card(account: &Account, certificate: Option<Arc<[u8]>>) -> Card {
+    let known = account.card();
     Card {
         uid: account.name.clone(),
         cn: account.display.clone(),
         display_name: Some(account.display.clone()),
         mail: account.mail.iter().cloned().collect(),
+        title: known.title,
+        telephone_number: known.phone,
         user_certificate: certificate.into_iter().collect(),
         entry_uuid: Uuid::from_bytes(account.id.to_bytes()),
         ..Card::default()

@@ -57,6 +57,23 @@ pub(crate) struct Entry {
     pub(crate) disabled: Option<String>,
     /// When time alone will disable it, and what is said of it then.
     pub(crate) expires: Option<(Timestamp, String)>,
+    /// Only of people that were heard of since it is kept.
+    #[serde(default)]
+    pub(crate) card: Card,
+}
+
+/// What others may want to know of somebody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Card {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<String>,
+    /// As in `de-AT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locale: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time_zone: Option<String>,
 }
 
 /// What a directory says of a person; what an admin decided is kept apart.
@@ -92,6 +109,11 @@ impl AccountDraft {
 }
 
 impl Account {
+    /// What others may want to know; nothing of people of the built-in directory.
+    pub(crate) fn card(&self) -> Card {
+        self.entry.as_ref().map(|entry| entry.card.clone()).unwrap_or_default()
+    }
+
     /// Why the account may not act; `None` when it may.
     pub(crate) fn disabled(&self) -> Option<&str> {
         if self.admin_disabled {

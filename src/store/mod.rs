@@ -39,7 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use diesel::SqliteConnection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-pub(crate) use account::{Account, AccountDraft, Entry as AccountEntry, Source};
+pub(crate) use account::{Account, AccountDraft, Card, Entry as AccountEntry, Source};
 pub(crate) use acme::{AcmeAccount, AcmeOrder, AcmeOrderState};
 pub(crate) use admin::{ConsoleSession, Link};
 pub(crate) use certificate::{

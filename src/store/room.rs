@@ -11,43 +11,49 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     pub(crate) name: String,
+    /// Whoever was let in one by one.
     pub(crate) members: Vec<AccountId>,
+    /// The group of the directory that is in it as well.
+    pub(crate) group: Option<String>,
     pub(crate) created_at: Timestamp,
 }
 
 impl View {
     /// Every room, by name.
     pub(crate) fn rooms(&mut self) -> Result<Vec<Room>, StoreError> {
-        let rows: Vec<(String, i64)> = room::table.order(room::name).load(&mut self.conn)?;
-        rows.into_iter()
-            .map(|(name, created_at)| {
-                let members = self.room_members(&name)?;
-                Ok(Room { name, members, created_at: Timestamp::from_micros(created_at) })
-            })
-            .collect()
+        let rows: Vec<Row> = room::table.order(room::name).load(&mut self.conn)?;
+        rows.into_iter().map(|row| self.room_of(row)).collect()
     }
 
-    /// Whether there is such a room.
-    pub(crate) fn room_exists(&mut self, name: &str) -> Result<bool, StoreError> {
-        let found: i64 = room::table.filter(room::name.eq(name)).count().get_result(&mut self.conn)?;
-        Ok(found > 0)
+    /// One room.
+    pub(crate) fn room(&mut self, name: &str) -> Result<Option<Room>, StoreError> {
+        let row: Option<Row> = room::table.find(name).first(&mut self.conn).optional()?;
+        row.map(|row| self.room_of(row)).transpose()
     }
 
-    /// The members of a room; empty also when there is no such room.
-    pub(crate) fn room_members(&mut self, name: &str) -> Result<Vec<AccountId>, StoreError> {
-        let rows: Vec<Vec<u8>> = room_member::table
-            .filter(room_member::room.eq(name))
+    fn room_of(&mut self, (name, created_at, group): Row) -> Result<Room, StoreError> {
+        let members: Vec<Vec<u8>> = room_member::table
+            .filter(room_member::room.eq(&name))
             .select(room_member::account)
             .load(&mut self.conn)?;
-        rows.into_iter().map(|id| Ok(AccountId::from_bytes(id16(id)?))).collect()
+        let members = members.into_iter().map(|id| Ok(AccountId::from_bytes(id16(id)?)));
+        let members = members.collect::<Result<_, StoreError>>()?;
+        Ok(Room { name, members, group, created_at: Timestamp::from_micros(created_at) })
     }
 }
 
+type Row = (String, i64, Option<String>);
+
 impl Tx {
     /// Makes a room; `false` when the name is taken.
-    pub(crate) fn create_room(&mut self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) fn create_room(
+        &mut self,
+        name: &str,
+        group: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let made = diesel::insert_into(room::table)
-            .values((room::name.eq(name), room::created_at.eq(now.micros())))
+            .values((room::name.eq(name), room::created_at.eq(now.micros()), room::directory_group.eq(group)))
             .on_conflict_do_nothing()
             .execute(&mut self.view.conn)?;
         Ok(made > 0)

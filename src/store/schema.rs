@@ -19,7 +19,7 @@ table! { queue (session, message) { session -> Binary, message -> BigInt, qos ->
 table! { origin (account, client_id, packet) {
     account -> Binary, client_id -> Text, packet -> Integer, digest -> Binary, message -> Binary, at -> BigInt,
 } }
-table! { room (name) { name -> Text, created_at -> BigInt, } }
+table! { room (name) { name -> Text, created_at -> BigInt, directory_group -> Nullable<Text>, } }
 table! { room_member (room, account) { room -> Text, account -> Binary, } }
 table! { certificate (serial) {
     serial -> Text, account -> Nullable<Binary>, name -> Text, profile -> Text, state -> Text, spki -> Binary,

@@ -49,7 +49,13 @@ fn people_sign_in_with_the_password_of_the_directory_and_write_to_each_other() {
     assert_eq!(shown["mail"], "bob@corp.example");
     town.refused(3, "account remove bob");
     let test = town.ask("directory test");
-    assert_eq!((&test["kind"], &test["sees_people"]), (&"ldap".into(), &true.into()), "{test}");
+    let server = &test["servers"][0];
+    assert_eq!(
+        (&test["kind"], &test["ok"], &server["sees_people"]),
+        (&"ldap".into(), &true.into(), &true.into()),
+        "{test}"
+    );
+    assert_eq!(server["advice"], serde_json::json!([]), "{test}");
 }
 
 #[test]

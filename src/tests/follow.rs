@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::town::Town;
 use crate::town::client::Ending;
 use crate::town::plan::Plan;
@@ -84,7 +86,42 @@ fn rights_follow_groups_within_groups_while_people_are_connected() {
     slapd.modify_ldif(&format!("dn: {}\nchangetype: delete\n", dn("staff")));
     eventually("nobody is", || bob.publish("plant/valve", "open") == 0x87);
     let groups = town.ask("account show bob")["groups"].clone();
-    assert_eq!(groups, serde_json::json!(["ops"]));
+    assert_eq!(groups, json!(["ops"]));
+}
+
+#[test]
+fn a_room_follows_its_group() {
+    let slapd = slapd();
+    slapd.add_group("ops", &["alice"]);
+    let town = plan(&slapd).start();
+    eventually("the people are known", || is_known(&town, "bob"));
+    eventually("alice is in ops", || town.ask("account show alice")["groups"][0] == "ops");
+    assert_eq!(town.ask("room create operations --group ops")["members"], json!(["alice"]));
+    town.refused(3, "room add operations alice");
+    let said = town.refused(3, "room remove operations alice");
+    assert!(said.contains("group ops") && said.contains("directory"), "{said}");
+    let mut alice = town.mqtts(None).id("a").password("alice", "wonderland").connect();
+    let mut bob = town.mqtts(None).id("b").password("bob", "builder42").connect().listen("room/#");
+    assert_eq!(bob.publish("room/operations", "anybody?"), 0x87);
+
+    let dn = format!("cn=ops,ou=groups,{}", slapd.base);
+    let member = |verb: &str, uid: &str| {
+        let person = slapd.person_dn(uid);
+        slapd.modify_ldif(&format!("dn: {dn}\nchangetype: modify\n{verb}: member\nmember: {person}\n"));
+    };
+    member("add", "bob");
+    eventually("bob is in the room", || {
+        town.ask("room show operations")["members"] == json!(["alice", "bob"])
+    });
+    alice.say("room/operations", "welcome");
+    bob.hears("room/operations/alice", "welcome");
+    member("delete", "alice");
+    eventually("alice is not", || alice.publish("room/operations", "still here?") == 0x87);
+    bob.say("room/operations", "alone now");
+    // Whoever is let in besides stays, whatever the group says.
+    town.ask("room add operations alice");
+    alice.say("room/operations", "back");
+    bob.hears("room/operations/alice", "back");
 }
 
 #[test]

@@ -242,9 +242,24 @@ fn people_of_another_directory_sign_in_with_their_password_there() {
     let town = plan().ldap(&slapd).start();
     eventually("alice is known", || town.ask("account list").as_array().is_some_and(|all| all.len() == 1));
     let found = |password| {
-        tool_as(&town, ALICE, password, "ldapsearch", &["-LLL", "-b", BASE, "(mail=alice@*)", "displayName"])
+        tool_as(
+            &town,
+            ALICE,
+            password,
+            "ldapsearch",
+            &["-LLL", "-b", BASE, "(mail=alice@*)", "displayName", "title"],
+        )
     };
     assert_eq!(found("wonderland").well(), format!("dn: {ALICE}\ndisplayName: Alice Adams\n\n"));
+    slapd.modify_ldif(&format!(
+        "dn: {}\nchangetype: modify\nadd: title\ntitle: Chief\n-\nadd: telephoneNumber\ntelephoneNumber: +49 89 1\n-\n\
+         add: preferredLanguage\npreferredLanguage: de-AT\n",
+        slapd.person_dn("alice")
+    ));
+    eventually("her card is known", || town.ask("account show alice")["title"] == "Chief");
+    let shown = town.ask("account show alice");
+    assert_eq!((&shown["phone"], &shown["locale"]), (&"+49 89 1".into(), &"de-AT".into()));
+    eventually("others find it", || found("wonderland").well().contains("title: Chief"));
     assert_eq!(found("wrong").code, 49);
     slapd.disable("alice");
     eventually("alice is disabled", || found("wonderland").code == 49);

@@ -136,8 +136,7 @@ fn company(base: &str) -> String {
 
 fn dump(slapd: &Slapd) -> Duration {
     let begun = Instant::now();
-    let attributes =
-        ["uid", "cn", "mail", "title", "memberOf", "entryUUID", "member", "pwdAccountLockedTime"];
+    let attributes = ["uid", "cn", "mail", "title", "entryUUID", "member", "pwdAccountLockedTime"];
     let done = Command::new("ldapsearch")
         .args(["-x", "-LLL", "-H", &slapd.ldaps_url, "-D", &slapd.service_dn, "-w", slapd.service_password])
         .args(["-E", "pr=500/noprompt", "-b", slapd.base])

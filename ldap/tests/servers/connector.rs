@@ -145,11 +145,14 @@ async fn twelve_hundred_people_are_listed_whole_or_not_at_all() {
         assert_eq!(listing.skipped.len(), 1);
         assert!(listing.skipped[0].dn.starts_with("cn=Nameless") && listing.skipped[0].why.contains("uid"));
         let alice = listing.people.iter().find(|person| person.login == "alice").unwrap();
-        assert_eq!((alice.id.to_string(), alice.groups.len()), (id.clone(), 1));
+        assert_eq!((alice.id.to_string(), alice.groups.len()), (id.clone(), 0), "groups say who is in them");
         assert_eq!(listing.people.iter().filter(|person| person.disabled.is_some()).count(), 1);
         let groups = connector.groups().await.unwrap().groups;
         assert_eq!((groups.len(), groups[0].name.as_str(), groups[0].members.len()), (1, "ops", 2));
     }
+    let by_member_of = Settings { group_filter: None, ..settings(&slapd) };
+    let people = connector(&slapd, by_member_of).people(NOW).await.unwrap().people;
+    assert_eq!(people.iter().map(|person| person.groups.len()).sum::<usize>(), 2, "where no group is read");
     let limited = Settings { bind_dn: slapd.limited_dn.clone(), page_size: 100, ..settings(&slapd) };
     let error = connector(&slapd, limited).people(NOW).await.unwrap_err();
     assert!(matches!(error, Error::Partial { code: 4, .. }), "{error}");
@@ -196,6 +199,25 @@ async fn the_second_server_answers_when_the_first_is_down_or_silent() {
         let health = connector.check().await.unwrap();
         assert_eq!((health.server.as_str(), health.tried.len()), (slapd.ldaps_url.as_str(), 1));
     }
+}
+
+#[tokio::test]
+async fn each_server_is_tested_and_a_refused_service_account_is_not_tried_at_the_next() {
+    let (slapd, _) = with_alice();
+    let dead = format!("ldaps://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let servers = vec![dead.clone(), slapd.ldaps_url.clone(), slapd.ldaps_url.clone()];
+    let nobody_passes = Settings { servers, user_filter: "(uid=nobody)".to_owned(), ..settings(&slapd) };
+    let checked = connector(&slapd, nobody_passes.clone()).check_each().await;
+    assert_eq!(checked.len(), 3);
+    let error = checked[0].1.as_ref().unwrap_err().to_string();
+    assert!(checked[0].0 == dead && error.contains("check the name, the port"), "{error}");
+    let advice = checked[2].1.as_ref().unwrap().advice();
+    assert!(advice.len() == 1 && advice[0].contains("user_filter"), "{advice:?}");
+
+    let wrong = Connector::new(nobody_passes, Zeroizing::new("mistyped".to_owned())).unwrap();
+    let checked = wrong.check_each().await;
+    assert_eq!(checked.len(), 2, "{checked:?}");
+    assert!(matches!(checked[1].1, Err(Error::ServiceAccount { .. })), "{checked:?}");
 }
 
 #[tokio::test]

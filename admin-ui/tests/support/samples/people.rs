@@ -74,13 +74,17 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
             Step { label: say("Back to dmitri"), href: "/accounts/dmitri".into() },
         ],
     };
-    let room_row = |room: &str, members| RoomRow { room: say(room), members, created_at: say(NOON) };
+    let room_row = |room: &str, members| {
+        let group = if room == "planning" { say("planners") } else { String::new() };
+        RoomRow { room: say(room), members, group, created_at: say(NOON) }
+    };
     let rooms = Rooms {
         chrome: chrome(say, Nav::Rooms, &["chancery room list"]),
         rows: vec![room_row("planning", 12), room_row("lunch", 3)],
         paging: Paging::whole(2),
         problem: say("lunch exists already."),
         draft: say("lunch"),
+        draft_group: say("cooks"),
     };
     let member = |account: &str, name: &str| Member { account: say(account), name: say(name) };
     let room = Room {

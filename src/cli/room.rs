@@ -58,7 +58,10 @@ impl Verb {
             Verb::Create { room, group } => {
                 let new = json!({ "room": room, "group": group });
                 let answer = client.post(&at(&["rooms"]), Some(&new))?;
-                out.done(&format!("the room {room} is made"), &answer)
+                // A group that is misspelt has no members.
+                let members = answer["members"].as_array().map_or(0, Vec::len);
+                let follows = group.map(|group| format!(" and follows {group}, of whom there are {members}"));
+                out.done(&format!("the room {room} is made{}", follows.unwrap_or_default()), &answer)
             }
             Verb::Add(member) => {
                 let answer = client.put(&member.path())?;

@@ -116,7 +116,8 @@ fn a_room_follows_its_group() {
     alice.say("room/operations", "welcome");
     bob.hears("room/operations/alice", "welcome");
     member("delete", "alice");
-    eventually("alice is not", || alice.publish("room/operations", "still here?") == 0x87);
+    eventually("alice is not", || town.ask("room show operations")["members"] == json!(["bob"]));
+    assert_eq!(alice.publish("room/operations", "still here?"), 0x87);
     bob.say("room/operations", "alone now");
     // Whoever is let in besides stays, whatever the group says.
     town.ask("room add operations alice");

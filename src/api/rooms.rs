@@ -5,7 +5,7 @@ use axum::response::Json;
 use axum::routing::{get, put};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, House, Refused};
+use super::{Answer, House};
 use crate::principal::Principal;
 use crate::store::Room;
 use crate::time::{self, Timestamp};
@@ -39,10 +39,7 @@ async fn list(State(house): State<House>) -> Answer<Vec<RoomView>> {
 }
 
 async fn show(State(house): State<House>, Path(name): Path<String>) -> Answer<RoomView> {
-    let rooms = house.chat.rooms().await?;
-    let room = rooms.iter().find(|room| room.name == name.to_lowercase());
-    room.map(|room| Json(view(&house, room)))
-        .ok_or_else(|| Refused::NotFound(format!("there is no room {name}")))
+    Ok(Json(view(&house, &house.chat.room(&name).await?)))
 }
 
 async fn create(State(house): State<House>, Json(new): Json<Create>) -> Answer<RoomView> {

@@ -54,6 +54,14 @@ impl Chat {
         Ok(rooms.into_iter().map(whole).collect())
     }
 
+    /// One room, by its name in any case.
+    pub(crate) async fn room(&self, name: &str) -> Result<Room, RoomRefused> {
+        let asked = name.to_lowercase();
+        let room = self.store.read(move |view| view.room(&asked)).await?;
+        let room = room.ok_or_else(|| RoomRefused::NotFound(name.into()))?;
+        Ok(Room { members: self.members(&room), ..room })
+    }
+
     /// Each once.
     fn members(&self, room: &Room) -> Vec<AccountId> {
         let mut members = room.members.clone();

@@ -15,7 +15,6 @@ use super::account::Confirmation;
 use super::flash::{Done, done};
 use super::guard::Admin;
 use super::page::{Answer, Trouble, path, show, show_as, window};
-use crate::api::Refused;
 use crate::store::Room;
 use crate::time;
 
@@ -104,7 +103,7 @@ async fn delete(
     Path(room): Path<String>,
     Form(sent): Form<Confirmation>,
 ) -> Answer {
-    let room = find(&console, &room).await?;
+    let room = console.house.chat.room(&room).await?;
     if !sent.is_given() {
         return show(&Confirm {
             chrome: admin.chrome(Nav::Rooms, &[&["room", "delete", &room.name]]),
@@ -152,7 +151,7 @@ async fn one(
     problem: String,
     status: StatusCode,
 ) -> Answer {
-    let room = find(console, name).await?;
+    let room = console.house.chat.room(name).await?;
     let member = |id: &_| {
         let account = console.house.directory.by_id(*id)?;
         Some(Member { account: account.name.clone(), name: account.display.clone() })
@@ -168,12 +167,6 @@ async fn one(
         problem,
     };
     show_as(status, &page)
-}
-
-async fn find(console: &Console, name: &str) -> Result<Room, Refused> {
-    let rooms = console.house.chat.rooms().await?;
-    let room = rooms.into_iter().find(|room| room.name == name.to_lowercase());
-    room.ok_or_else(|| Refused::NotFound(format!("there is no room {name}")))
 }
 
 fn row(room: &Room) -> RoomRow {

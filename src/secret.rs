@@ -53,7 +53,18 @@ pub(crate) async fn check_password(password: Zeroizing<String>, phc: Option<Stri
 
 /// A fresh one-time secret of 192 bits, as text for URLs and command lines.
 pub(crate) fn one_time() -> Zeroizing<String> {
-    Zeroizing::new(URL_SAFE_NO_PAD.encode(random::<24>()))
+    loop {
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(random::<24>()));
+        if can_be_an_argument(&secret) {
+            return secret;
+        }
+    }
+}
+
+/// Whether a program that is given this word takes it for what it is: certbot, say, takes `--eab-kid -4fK` for two
+/// options. One random text in 64 begins with a dash.
+pub(crate) fn can_be_an_argument(word: &str) -> bool {
+    !word.starts_with('-')
 }
 
 /// What is kept of a one-time secret. It is random, so a plain hash is enough; looking up by hash takes the same
@@ -143,6 +154,12 @@ mod tests {
         assert!(check_password(Zeroizing::new("correct horse".into()), Some(phc.clone())).await);
         assert!(!check_password(Zeroizing::new("battery".into()), Some(phc)).await);
         assert!(!check_password(Zeroizing::new(String::new()), None).await);
+    }
+
+    #[test]
+    fn no_secret_looks_like_an_option() {
+        // Of as many random texts some sixty would.
+        assert!((0..4000).all(|_| !one_time().starts_with('-')));
     }
 
     #[test]

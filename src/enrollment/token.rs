@@ -73,6 +73,17 @@ impl Mint {
         let tag = hmac::sign(&self.0, format!("enrolment token {id}").as_bytes());
         Zeroizing::new(URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
+
+    /// A fresh name and its secret.
+    pub(super) fn coin(&self) -> (String, Zeroizing<String>) {
+        loop {
+            let id = URL_SAFE_NO_PAD.encode(random::<9>());
+            let secret = self.secret(&id);
+            if secret::can_be_an_argument(&id) && secret::can_be_an_argument(&secret) {
+                return (id, secret);
+            }
+        }
+    }
 }
 
 impl Enrollment {
@@ -101,8 +112,7 @@ impl Enrollment {
         let outcome = outcome.and_then(|()| self.fits(&grant, account));
         self.audited(who, "certificate.token", &account.name, outcome, now).await?;
 
-        let (id, until) = (URL_SAFE_NO_PAD.encode(random::<9>()), now.after(life));
-        let secret = self.mint.secret(&id);
+        let ((id, secret), until) = (self.mint.coin(), now.after(life));
         let hash = secret::digest(&secret);
         let (profile, names) = (grant.profile().name(), grant.names().to_vec());
         let facts = json!({ "token": id, "profile": profile, "names": names, "until": until });

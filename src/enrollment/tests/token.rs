@@ -159,3 +159,13 @@ async fn a_token_for_a_server_gives_just_that() {
         Some(house.id("alice"))
     );
 }
+
+#[test]
+fn neither_name_nor_secret_of_a_token_looks_like_an_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let mint = token::Mint::open(folder.path()).unwrap();
+    for _ in 0..2000 {
+        let (id, secret) = mint.coin();
+        assert!(!id.starts_with('-') && !secret.starts_with('-'), "certbot would not take {id}");
+    }
+}

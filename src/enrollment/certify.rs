@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::authority::{LAG, Order};
 use super::ground::Ground;
 use super::rules::{key_is_free, may_act};
-use super::{Enrollment, Failure, Refused, log, said};
+use super::{Enrollment, Refused, log, said};
 use crate::audit::Deed;
 use crate::id::AccountId;
 use crate::metrics::METRICS;
@@ -105,12 +105,14 @@ impl Enrollment {
             (issued.serial.to_string(), issued.der.clone(), said::lines(issued.names.clone()));
         let signed = Deed::new(who, "certificate.issue", name)
             .with(json!({ "serial": line, "fingerprint": issued.fingerprint }));
-        let note = move |tx: &mut Tx| -> Result<(), Failure> {
-            let place = log::enter(tx, &der)?;
+        let leaf = log::leaf_hash(&der);
+        let grow = move |tx: &mut Tx| log::Growth::by(tx, leaf);
+        let note = move |tx: &mut Tx, growth: log::Growth| {
+            let place = growth.write(tx)?;
             tx.activate_certificate(&line, &der, &names, place)?;
-            Ok(tx.remember(signed, now)?)
+            tx.remember(signed, now)
         };
-        self.store.write(note).await?;
+        self.store.write_decided(grow, note).await?;
         if for_mail {
             self.mail_certificates_changed();
         }

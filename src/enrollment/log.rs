@@ -6,12 +6,13 @@
 
 use std::path::Path;
 
-use ca::log::{Checkpoint, Frontier, Hash, LogKey, LogRefusal, Plan, Proof, leaf_hash};
+pub(super) use ca::log::leaf_hash;
+use ca::log::{Checkpoint, Frontier, Hash, LogKey, LogRefusal, Plan, Proof};
 use chancery_ca as ca;
 use serde::Serialize;
 
 use super::{Enrollment, Failure, Refused, canonical, safe};
-use crate::store::{Store, StoreError, Tx, View};
+use crate::store::{LogRow, Store, StoreError, Tx, View};
 
 /// The key that signs sizes and roots.
 pub(super) struct Log {
@@ -57,14 +58,27 @@ impl Log {
     }
 }
 
-/// Enters a certificate that was just signed, in the unit of work that notes it as signed; returns its place.
-pub(super) fn enter(tx: &mut Tx, der: &[u8]) -> Result<i64, Failure> {
-    let mut frontier = Frontier::from_bytes(&tx.edge()?)?;
-    let place = signed(frontier.size());
-    let row = |row: ca::log::Row| (i64::from(row.level), signed(row.place), *row.hash.as_bytes());
-    let rows: Vec<_> = frontier.append(leaf_hash(der)).into_iter().map(row).collect();
-    tx.grow_log(&rows, &frontier.to_bytes())?;
-    Ok(place)
+/// How the log grows by a certificate that was just signed; written in the unit of work that notes it as signed.
+pub(super) struct Growth {
+    place: i64,
+    rows: Vec<LogRow>,
+    edge: Vec<u8>,
+}
+
+impl Growth {
+    pub(super) fn by(tx: &mut Tx, leaf: Hash) -> Result<Self, Failure> {
+        let mut frontier = Frontier::from_bytes(&tx.edge()?)?;
+        let place = signed(frontier.size());
+        let row = |row: ca::log::Row| (i64::from(row.level), signed(row.place), *row.hash.as_bytes());
+        let rows = frontier.append(leaf).into_iter().map(row).collect();
+        Ok(Self { place, rows, edge: frontier.to_bytes() })
+    }
+
+    /// Returns the certificate's place.
+    pub(super) fn write(self, tx: &mut Tx) -> Result<i64, StoreError> {
+        tx.grow_log(&self.rows, &self.edge)?;
+        Ok(self.place)
+    }
 }
 
 /// Enters what was signed before there was a log, and what a crash left out.
@@ -73,7 +87,7 @@ pub(super) async fn catch_up(store: &Store) -> Result<(), Failure> {
         let page = |tx: &mut Tx| -> Result<usize, Failure> {
             let page = tx.unlogged(PAGE)?;
             for (serial, der) in &page {
-                let place = enter(tx, der)?;
+                let place = Growth::by(tx, leaf_hash(der))?.write(tx)?;
                 tx.set_log_place(serial, place)?;
             }
             Ok(page.len())

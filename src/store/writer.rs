@@ -1,9 +1,9 @@
 //! The one writer: gathers units of work that wait into one transaction, commits, then answers each caller.
 //!
 //! There is no timer: while one commit is on its way to the disk the next batch gathers behind it, so a lone unit
-//! commits at once and a crowd shares the price of the flush. Each unit runs in a savepoint; what it refuses is
-//! undone alone. When the database itself fails (disk full), the whole batch is undone and every caller is told:
-//! nothing was acknowledged yet.
+//! commits at once and a crowd shares the price of the flush. A unit that may refuse after it wrote runs in a savepoint,
+//! and is then undone alone. When the database itself fails (disk full), the whole batch is undone and every caller is
+//! told: nothing was acknowledged yet.
 
 use diesel::connection::SimpleConnection;
 use tokio::sync::{mpsc, oneshot};
@@ -22,17 +22,30 @@ const BATCH: usize = 1024;
 /// A unit of work together with the way to answer its caller.
 ///
 /// Without a transaction it is not run, and only answered.
-pub(crate) struct Job(Box<Run>);
+pub(crate) struct Job {
+    /// Whether it may have to be undone alone.
+    undoable: bool,
+    run: Box<Run>,
+}
 
 type Run = dyn FnOnce(Option<&mut Tx>) -> Ran + Send;
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What running left to do: whether the unit is to be kept, and the answer to give once its fate is known.
+/// What running left to do, and the answer to give once the unit's fate is known.
 struct Ran {
-    keep: bool,
-    answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+    fate: Fate,
+    answer: Answer,
+}
+
+enum Fate {
+    Kept,
+    Refused,
+    /// The database failed it.
+    Broken(StoreError),
 }
 
 impl Job {
+    /// A unit that may refuse at any point.
     pub(super) fn new<T, E>(
         work: impl FnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
         answer: oneshot::Sender<Result<T, E>>,
@@ -41,16 +54,52 @@ impl Job {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        Job(Box::new(move |tx| {
+        let run = move |tx: Option<&mut Tx>| {
             let result = tx.map_or_else(|| Err(E::from(StoreError::Closed)), work);
-            let keep = result.is_ok();
-            let answer = move |committed: Result<(), StoreError>| {
-                // A caller that went away hears nothing; its unit stands all the same.
-                let _ = answer.send(committed.map_err(E::from).and(result));
-            };
-            Ran { keep, answer: Box::new(answer) }
-        }))
+            let fate = if result.is_ok() { Fate::Kept } else { Fate::Refused };
+            Ran { fate, answer: answer_with(answer, result) }
+        };
+        Self { undoable: true, run: Box::new(run) }
     }
+
+    /// A unit that refuses before it writes.
+    pub(super) fn decided<D, T, E>(
+        decide: impl FnOnce(&mut Tx) -> Result<D, E> + Send + 'static,
+        write: impl FnOnce(&mut Tx, D) -> Result<T, StoreError> + Send + 'static,
+        answer: oneshot::Sender<Result<T, E>>,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let run = move |tx: Option<&mut Tx>| {
+            let decided = match tx {
+                Some(tx) => decide(tx).map(|decided| write(tx, decided)),
+                None => Err(E::from(StoreError::Closed)),
+            };
+            match decided {
+                Ok(Ok(done)) => Ran { fate: Fate::Kept, answer: answer_with(answer, Ok(done)) },
+                Err(refused) => Ran { fate: Fate::Refused, answer: answer_with(answer, Err(refused)) },
+                // What everybody in the batch is told, it is told too.
+                Ok(Err(error)) => {
+                    let answer = answer_with(answer, Err(StoreError::Closed.into()));
+                    Ran { fate: Fate::Broken(error), answer }
+                }
+            }
+        };
+        Self { undoable: false, run: Box::new(run) }
+    }
+}
+
+/// A caller that went away hears nothing; its unit stands all the same.
+fn answer_with<T, E>(answer: oneshot::Sender<Result<T, E>>, result: Result<T, E>) -> Answer
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    Box::new(move |committed| {
+        let _ = answer.send(committed.map_err(E::from).and(result));
+    })
 }
 
 /// Starts the writer; it ends when the last [`super::Store`] is gone and the backlog is written.
@@ -95,8 +144,6 @@ fn transact(tx: &mut Tx, jobs: impl Iterator<Item = Job>, failing: bool) -> bool
     committed.is_err()
 }
 
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
 /// Runs every job inside one transaction. On `Err` nothing of the batch stands; jobs not yet run are answered too.
 fn run_all(
     tx: &mut Tx,
@@ -108,7 +155,7 @@ fn run_all(
     let mut broken = begun.err();
     for job in jobs.by_ref() {
         if broken.is_some() {
-            answers.push((job.0)(None).answer);
+            answers.push((job.run)(None).answer);
             continue;
         }
         match run_one(tx, job, answers) {
@@ -126,15 +173,23 @@ fn run_all(
 }
 
 fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-    BEGIN.run(&mut tx.view.conn)?;
-    let before = tx.tail.before();
-    let ran = (job.0)(Some(tx));
-    answers.push(ran.answer);
-    if !ran.keep {
-        tx.tail.undo(before);
-        tx.view.conn.batch_execute("ROLLBACK TO unit")?;
+    if job.undoable {
+        BEGIN.run(&mut tx.view.conn)?;
     }
-    END.run(&mut tx.view.conn)?;
+    let before = job.undoable.then(|| tx.tail.before());
+    let ran = (job.run)(Some(tx));
+    answers.push(ran.answer);
+    match (ran.fate, before) {
+        (Fate::Broken(error), _) => return Err(error),
+        (Fate::Refused, Some(before)) => {
+            tx.tail.undo(before);
+            tx.view.conn.batch_execute("ROLLBACK TO unit")?;
+        }
+        _ => {}
+    }
+    if job.undoable {
+        END.run(&mut tx.view.conn)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! One-time tokens.
 
 use super::*;
+use crate::enrollment::token::Mint;
 
 #[tokio::test]
 async fn a_token_enrolls_one_device_for_its_account() {
@@ -163,7 +164,7 @@ async fn a_token_for_a_server_gives_just_that() {
 #[test]
 fn neither_name_nor_secret_of_a_token_looks_like_an_option() {
     let folder = tempfile::tempdir().unwrap();
-    let mint = token::Mint::open(folder.path()).unwrap();
+    let mint = Mint::open(folder.path()).unwrap();
     for _ in 0..2000 {
         let (id, secret) = mint.coin();
         assert!(!id.starts_with('-') && !secret.starts_with('-'), "certbot would not take {id}");

@@ -1,6 +1,6 @@
-//! Assertions: a filter as it travels (RFC 4511 §4.5.1.7), read and not yet judged.
+//! Assertions: a filter as it travels (RFC 4511 §4.5.1.7), read or written, and not yet judged.
 
-use ldap3::asn1::{PL, StructureTag, TagClass};
+use crate::ber::{self, Elements, OCTETS, text};
 
 /// What an entry shall be. Names of attributes and values are as they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(crate) enum Filter {
     Any(Vec<Filter>),
     Not(Box<Filter>),
     Equal(String, Vec<u8>),
+    /// Equal in a way that everybody understands differently; ours is equality.
+    About(String, Vec<u8>),
     AtLeast(String, Vec<u8>),
     AtMost(String, Vec<u8>),
     Present(String),
@@ -34,35 +36,75 @@ pub(crate) struct Extensible {
 }
 
 impl Filter {
-    /// Reads a filter; nothing if it is not one. It descends once for each level, which the guard has counted.
-    pub(crate) fn read(tag: StructureTag) -> Option<Self> {
-        let tag = tag.match_class(TagClass::Context)?;
-        let id = tag.id;
-        if id == 7 {
-            return Some(Self::Present(text(tag)?));
-        }
-        let mut parts = tag.expect_constructed()?;
-        if id == 2 {
-            let only = parts.pop().filter(|_| parts.is_empty())?;
-            return Some(Self::Not(Box::new(Self::read(only)?)));
-        }
-        if let 0 | 1 = id {
-            let parts = parts.into_iter().map(Self::read).collect::<Option<Vec<_>>>()?;
-            return Some(if id == 0 { Self::All(parts) } else { Self::Any(parts) });
-        }
-        if id == 9 {
-            return Extensible::read(parts).map(Self::Extensible);
-        }
-        let [attribute, value] = <[_; 2]>::try_from(parts).ok()?;
-        let attribute = text(attribute)?;
-        Some(match id {
-            // Everybody's idea of "about" is their own; ours is equality.
-            3 | 8 => Self::Equal(attribute, value.expect_primitive()?),
-            4 => Self::Like(attribute, Pieces::read(value.expect_constructed()?)?),
-            5 => Self::AtLeast(attribute, value.expect_primitive()?),
-            6 => Self::AtMost(attribute, value.expect_primitive()?),
+    /// Whoever has any value of this attribute.
+    pub(crate) fn present(attribute: &str) -> Self {
+        Self::Present(attribute.to_owned())
+    }
+
+    /// Whoever has just this value. It is a value and never part of a filter, whatever is in it.
+    pub(crate) fn equal(attribute: &str, value: impl Into<Vec<u8>>) -> Self {
+        Self::Equal(attribute.to_owned(), value.into())
+    }
+
+    /// Those of them that pass another filter too.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self::All(vec![self, other])
+    }
+
+    /// Reads a filter from its tag and content; nothing if it is not one. It descends once for each level, which whoever
+    /// calls has bounded.
+    pub(crate) fn read((tag, content): (u8, &[u8])) -> Option<Self> {
+        let mut parts = Elements::of(content);
+        Some(match tag {
+            ALL => Self::All(parts.map(Self::read).collect::<Option<_>>()?),
+            ANY => Self::Any(parts.map(Self::read).collect::<Option<_>>()?),
+            NOT => {
+                let only = Self::read(parts.next()?)?;
+                Self::Not(parts.is_empty().then(|| Box::new(only))?)
+            }
+            PRESENT => Self::Present(text(content)?),
+            EXTENSIBLE => Self::Extensible(Extensible::read(parts)?),
+            LIKE => {
+                let (attribute, pieces) = (parts.text()?, parts.enter(ber::SEQUENCE)?);
+                Self::Like(attribute, parts.is_empty().then(|| Pieces::read(pieces))??)
+            }
+            EQUAL | AT_LEAST | AT_MOST | ABOUT => {
+                let (attribute, value) = (parts.text()?, parts.value(OCTETS)?.to_vec());
+                parts.is_empty().then_some(())?;
+                match tag {
+                    EQUAL => Self::Equal(attribute, value),
+                    AT_LEAST => Self::AtLeast(attribute, value),
+                    AT_MOST => Self::AtMost(attribute, value),
+                    _ => Self::About(attribute, value),
+                }
+            }
             _ => return None,
         })
+    }
+
+    /// Writes it as it travels.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let compare = |out: &mut Vec<u8>, tag, attribute: &str, value: &[u8]| {
+            ber::wrap(out, tag, |out| {
+                ber::put(out, OCTETS, attribute.as_bytes());
+                ber::put(out, OCTETS, value);
+            });
+        };
+        match self {
+            Self::All(parts) => ber::wrap(out, ALL, |out| parts.iter().for_each(|part| part.write(out))),
+            Self::Any(parts) => ber::wrap(out, ANY, |out| parts.iter().for_each(|part| part.write(out))),
+            Self::Not(part) => ber::wrap(out, NOT, |out| part.write(out)),
+            Self::Equal(attribute, value) => compare(out, EQUAL, attribute, value),
+            Self::About(attribute, value) => compare(out, ABOUT, attribute, value),
+            Self::AtLeast(attribute, value) => compare(out, AT_LEAST, attribute, value),
+            Self::AtMost(attribute, value) => compare(out, AT_MOST, attribute, value),
+            Self::Present(attribute) => ber::put(out, PRESENT, attribute.as_bytes()),
+            Self::Like(attribute, pieces) => ber::wrap(out, LIKE, |out| {
+                ber::put(out, OCTETS, attribute.as_bytes());
+                ber::wrap(out, ber::SEQUENCE, |out| pieces.write(out));
+            }),
+            Self::Extensible(extensible) => ber::wrap(out, EXTENSIBLE, |out| extensible.write(out)),
+        }
     }
 
     /// How many comparisons it asks for, each piece counted, and how many levels it has.
@@ -85,40 +127,69 @@ impl Filter {
 
 impl Pieces {
     /// `initial` only first, `final` only last (RFC 4511 §4.5.1.7.2).
-    fn read(tags: Vec<StructureTag>) -> Option<Self> {
+    fn read(parts: Elements<'_>) -> Option<Self> {
         let mut pieces = Self::default();
-        let last = tags.len().checked_sub(1)?;
-        for (place, tag) in tags.into_iter().enumerate() {
-            let tag = tag.match_class(TagClass::Context)?;
-            let (id, PL::P(bytes)) = (tag.id, tag.payload) else { return None };
-            match id {
-                0 if place == 0 => pieces.start = Some(bytes),
-                1 => pieces.within.push(bytes),
-                2 if place == last => pieces.end = Some(bytes),
+        let last = parts.count().checked_sub(1)?;
+        for (place, (tag, bytes)) in parts.enumerate() {
+            match tag {
+                START if place == 0 => pieces.start = Some(bytes.to_vec()),
+                WITHIN => pieces.within.push(bytes.to_vec()),
+                END if place == last => pieces.end = Some(bytes.to_vec()),
                 _ => return None,
             }
         }
         Some(pieces)
     }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self { start, within, end } = self;
+        start.iter().for_each(|piece| ber::put(out, START, piece));
+        within.iter().for_each(|piece| ber::put(out, WITHIN, piece));
+        end.iter().for_each(|piece| ber::put(out, END, piece));
+    }
 }
 
 impl Extensible {
-    fn read(parts: Vec<StructureTag>) -> Option<Self> {
+    fn read(parts: Elements<'_>) -> Option<Self> {
         let (mut rule, mut attribute, mut value, mut dn) = (None, None, None, false);
-        for part in parts {
-            let part = part.match_class(TagClass::Context)?;
-            match part.id {
-                1 => rule = Some(text(part)?),
-                2 => attribute = Some(text(part)?),
-                3 => value = Some(part.expect_primitive()?),
-                4 => dn = part.expect_primitive()?.first().is_some_and(|byte| *byte != 0),
+        for (tag, content) in parts {
+            match tag {
+                RULE => rule = Some(text(content)?),
+                ATTRIBUTE => attribute = Some(text(content)?),
+                VALUE => value = Some(content.to_vec()),
+                OF_DN => dn = content.first().is_some_and(|byte| *byte != 0),
                 _ => return None,
             }
         }
         Some(Self { rule, attribute, value: value?, dn })
     }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.rule.iter().for_each(|rule| ber::put(out, RULE, rule.as_bytes()));
+        self.attribute.iter().for_each(|attribute| ber::put(out, ATTRIBUTE, attribute.as_bytes()));
+        ber::put(out, VALUE, &self.value);
+        if self.dn {
+            ber::put(out, OF_DN, &[0xff]);
+        }
+    }
 }
 
-fn text(tag: StructureTag) -> Option<String> {
-    String::from_utf8(tag.expect_primitive()?).ok()
-}
+const ALL: u8 = 0xa0;
+const ANY: u8 = 0xa1;
+const NOT: u8 = 0xa2;
+const EQUAL: u8 = 0xa3;
+const LIKE: u8 = 0xa4;
+const AT_LEAST: u8 = 0xa5;
+const AT_MOST: u8 = 0xa6;
+const PRESENT: u8 = 0x87;
+const ABOUT: u8 = 0xa8;
+const EXTENSIBLE: u8 = 0xa9;
+
+const START: u8 = 0x80;
+const WITHIN: u8 = 0x81;
+const END: u8 = 0x82;
+
+const RULE: u8 = 0x81;
+const ATTRIBUTE: u8 = 0x82;
+const VALUE: u8 = 0x83;
+const OF_DN: u8 = 0x84;

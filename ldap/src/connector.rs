@@ -3,23 +3,23 @@
 //! It keeps one connection, signed in as the service account, for every search, and a few spare ones for the passwords
 //! of people. A connection that ended while nobody looked is replaced before anybody notices.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ldap3::{LdapResult, Mod};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::answer::Outcome;
+use crate::assertion::Filter;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::link::Link;
+use crate::request::Modification;
 use crate::rules::{Judge, Rules};
 use crate::search::{Found, Search};
 use crate::servers::{Opened, PLAIN, Servers, ServiceAccount};
-use crate::settings::{Problem, Security, Settings, SettingsError};
+use crate::settings::{Parsed, Problem, Security, Settings, SettingsError};
 use crate::sync::{self, Protocol};
 use crate::trust::{self, Identity};
 
@@ -53,6 +53,9 @@ pub struct Health {
 
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
+    /// The settings' filters, read.
+    pub(crate) user_filter: Filter,
+    pub(crate) group_filter: Option<Filter>,
     account: ServiceAccount,
     pub(crate) servers: Servers,
     service: tokio::sync::Mutex<Service>,
@@ -85,28 +88,30 @@ impl Connector {
     /// Reads the settings and the authorities; connects to nothing. A password alone is a credential too.
     pub fn new(settings: Settings, credentials: impl Into<Credentials>) -> Result<Self, SettingsError> {
         let mut problems = Vec::new();
-        let servers = settings.parse().unwrap_or_else(|found| {
-            problems = found;
-            Vec::new()
-        });
+        let parsed = settings.parse().map_err(|found| problems = found).ok();
         let mut note = |key, what| problems.push(Problem { key, what });
         let (account, identity) = present(&settings.bind_dn, credentials.into()).unwrap_or_else(|problem| {
             note(problem.key, problem.what);
             (ServiceAccount::Nobody, None)
         });
-        let needs_tls = settings.ca_file.is_some() || servers.iter().any(|s| s.security != Security::Plain);
+        let any_tls =
+            |parsed: &Parsed| parsed.servers.iter().any(|server| server.security != Security::Plain);
+        let needs_tls = settings.ca_file.is_some() || parsed.as_ref().is_some_and(any_tls);
         let tls = needs_tls.then(|| trust::client_config(settings.ca_file.as_deref(), identity)).transpose();
         let tls = tls.unwrap_or_else(|what| {
             note("ca_file", what);
             None
         });
-        if !problems.is_empty() {
+        let Some(Parsed { servers, user_filter, group_filter }) = parsed.filter(|_| problems.is_empty())
+        else {
             return Err(SettingsError { problems });
-        }
+        };
         let servers = Servers::new(servers, tls, settings.connect_timeout, settings.operation_timeout);
         let inner = Inner {
             account,
             settings,
+            user_filter,
+            group_filter,
             servers,
             service: tokio::sync::Mutex::default(),
             refused: tokio::sync::Mutex::default(),
@@ -133,11 +138,9 @@ impl Connector {
 
     /// Tests the directory on a connection of its own: connect, TLS, sign in, ask what it can, look for one person.
     pub async fn check(&self) -> Result<Health, Error> {
-        self.supervised("testing the directory", |inner| async move {
-            let Opened { link, tried } = inner.servers.open_in_order(Some(&inner.account)).await?;
-            inner.health(link, tried).await
-        })
-        .await
+        let inner = self.ready().await;
+        let Opened { link, tried } = inner.servers.open_in_order(Some(&inner.account)).await?;
+        inner.health(link, tried).await
     }
 
     /// Tests each server, in the order of the settings. Where one refuses the service account, those after it are not
@@ -145,11 +148,7 @@ impl Connector {
     pub async fn check_each(&self) -> Vec<(String, Result<Health, Error>)> {
         let mut all = Vec::new();
         for (index, server) in self.inner.servers.urls().enumerate() {
-            let checked = self.supervised("testing the directory", move |inner| async move {
-                let link = inner.servers.open_this(index, Some(&inner.account)).await?;
-                inner.health(link, Vec::new()).await
-            });
-            let checked = checked.await;
+            let checked = self.inner.check_this(index).await;
             let is_refused = matches!(checked, Err(Error::ServiceAccount { .. }));
             all.push((server.to_owned(), checked));
             if is_refused {
@@ -159,26 +158,10 @@ impl Connector {
         all
     }
 
-    /// Runs a job in a task of its own, so that a panic which a server's answer provokes in the protocol library is a
-    /// lost connection. The task ends when the caller no longer waits.
-    pub(crate) async fn supervised<T, Job>(
-        &self,
-        doing: &'static str,
-        job: impl FnOnce(Arc<Inner>) -> Job,
-    ) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        Job: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        let mut task = JoinSet::new();
-        task.spawn(job(Arc::clone(&self.inner)));
+    /// What asks the servers, the preferred one again in time.
+    pub(crate) async fn ready(&self) -> &Inner {
         self.fail_back().await;
-        if let Some(Ok(outcome)) = task.join_next().await {
-            return outcome;
-        }
-        let link = self.inner.service.lock().await.link.take();
-        let server = link.map_or_else(|| "the directory".to_owned(), |link| link.server().to_owned());
-        Err(Error::Lost { server, doing, why: "its answer could not be read".to_owned() })
+        &self.inner
     }
 
     /// Returns to the preferred server in time, aside, so that nobody waits for it.
@@ -255,9 +238,14 @@ impl Health {
 }
 
 impl Inner {
+    async fn check_this(&self, index: usize) -> Result<Health, Error> {
+        let link = self.servers.open_this(index, Some(&self.account)).await?;
+        self.health(link, Vec::new()).await
+    }
+
     async fn health(&self, link: Link, tried: Vec<Error>) -> Result<Health, Error> {
         let root = Search::root_dse().run(&link).await?.entries.pop();
-        let people = Search::anybody(&self.settings).run(&link).await?;
+        let people = Search::anybody(&self.settings.base, &self.user_filter).run(&link).await?;
         let offers = |oid: &str| root.as_ref().is_some_and(|root| root.has("supportedControl", oid));
         let vendor = ["vendorName", "vendorVersion"]
             .iter()
@@ -312,7 +300,7 @@ impl Inner {
         &self,
         doing: &'static str,
         dn: &str,
-        changes: Vec<Mod<&[u8]>>,
+        changes: &[Modification<'_>],
     ) -> Result<(), Error> {
         let _turn = self.turn(&self.searches).await?;
         let (link, _) = self.service().await?;
@@ -320,7 +308,7 @@ impl Inner {
     }
 
     /// Signs in as somebody else, on a connection where nobody else's work can be taken for theirs.
-    pub(crate) async fn bind_as(&self, dn: &str, password: &str) -> Result<(LdapResult, String), Error> {
+    pub(crate) async fn bind_as(&self, dn: &str, password: &str) -> Result<(Outcome, String), Error> {
         let _turn = self.turn(&self.sign_ins).await?;
         while let Some(link) = self.take_spare() {
             match link.bind(dn, password).await {
@@ -383,11 +371,7 @@ impl Inner {
         }
     }
 
-    fn settle_bind(
-        &self,
-        link: Link,
-        outcome: Result<LdapResult, Error>,
-    ) -> Result<(LdapResult, String), Error> {
+    fn settle_bind(&self, link: Link, outcome: Result<Outcome, Error>) -> Result<(Outcome, String), Error> {
         let server = link.server().to_owned();
         match outcome {
             Ok(answer) => {

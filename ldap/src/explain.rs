@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
+use crate::assertion::Filter;
 use crate::connector::Connector;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::filter;
 use crate::groups::GroupListing;
 use crate::people::{Person, people_search};
 use crate::search::Amount;
@@ -33,28 +33,23 @@ const MOST: u8 = 10;
 impl Connector {
     /// Every entry below the base with this login, asked for at this moment. `now` decides who has expired.
     pub async fn explain(&self, login: &str, now: OffsetDateTime) -> Result<Vec<Seen>, Error> {
-        let (login, judge) = (login.to_owned(), self.judge());
-        let mut all = self
-            .supervised("explaining a person", move |inner| async move {
-                let settings = &inner.settings;
-                let search = |among: &str| {
-                    let filter = filter::equals(among, &settings.attributes.login, &login);
-                    people_search(settings, &judge, filter, Amount::AtMost(MOST))
-                };
-                let passing = inner.search(&search(&settings.user_filter)).await?.entries;
-                let passing: HashSet<String> = passing.into_iter().map(|entry| entry.dn).collect();
-                let looked_at = search("(objectClass=*)");
-                let found = inner.search(&looked_at).await?.entries;
-                let see = |entry: Entry| Seen {
-                    passes: passing.contains(&entry.dn),
-                    attributes: shown(&entry, &looked_at.attributes),
-                    person: Person::read(&entry, &settings.attributes, &judge, now),
-                    groups: GroupListing::default(),
-                    dn: entry.dn,
-                };
-                Ok(found.into_iter().map(see).collect::<Vec<_>>())
-            })
-            .await?;
+        let (inner, judge) = (self.ready().await, self.judge());
+        let settings = &inner.settings;
+        let is_theirs = Filter::equal(&settings.attributes.login, login);
+        let search = |filter| people_search(settings, &judge, filter, Amount::AtMost(MOST));
+        let passing = inner.user_filter.clone().and(is_theirs.clone());
+        let passing = inner.search(&search(passing)).await?.entries;
+        let passing: HashSet<String> = passing.into_iter().map(|entry| entry.dn).collect();
+        let looked_at = search(is_theirs);
+        let see = |entry: Entry| Seen {
+            passes: passing.contains(&entry.dn),
+            attributes: shown(&entry, &looked_at.attributes),
+            person: Person::read(&entry, &settings.attributes, &judge, now),
+            groups: GroupListing::default(),
+            dn: entry.dn,
+        };
+        let found = inner.search(&looked_at).await?.entries;
+        let mut all: Vec<_> = found.into_iter().map(see).collect();
         for seen in &mut all {
             if let Ok(person) = &seen.person {
                 seen.groups = self.groups_of(person).await?;
@@ -67,10 +62,8 @@ impl Connector {
 fn shown(entry: &Entry, looked_at: &[String]) -> Vec<(String, Vec<String>)> {
     let text = |attribute: &String| match entry.id(attribute) {
         Ok(Some(id)) if attribute.to_ascii_lowercase().ends_with("id") => vec![id.to_string()],
-        _ => {
-            entry.values(attribute).iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect()
-        }
+        _ => entry.values(attribute).map(|value| String::from_utf8_lossy(value).into_owned()).collect(),
     };
-    let present = looked_at.iter().filter(|attribute| !entry.values(attribute).is_empty());
+    let present = looked_at.iter().filter(|attribute| entry.values(attribute).next().is_some());
     present.map(|attribute| (attribute.clone(), text(attribute))).collect()
 }

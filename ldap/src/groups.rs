@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
-use ldap3::{Scope, ldap_escape};
 use uuid::Uuid;
 
+use crate::assertion::{Extensible, Filter};
 use crate::connector::{Connector, Inner};
 use crate::diagnostic;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::link::Link;
 use crate::people::{Person, Skipped, id_attributes, read_id};
+use crate::request::Scope;
 use crate::search::{Amount, Found, Search};
 use crate::settings::{AttributeMap, Settings};
 
@@ -42,14 +43,11 @@ impl Connector {
     /// Every group that `group_filter` lets through; none without a filter. A list that the server did not finish is an
     /// error.
     pub async fn groups(&self) -> Result<GroupListing, Error> {
-        self.supervised("listing groups", |inner| async move {
-            let settings = &inner.settings;
-            let Some(filter) = settings.group_filter.clone() else { return Ok(GroupListing::default()) };
-            let amount = Amount::All { page: settings.page_size };
-            let found = inner.search(&group_search(settings, filter, amount)).await?;
-            inner.list_groups(found).await
-        })
-        .await
+        let inner = self.ready().await;
+        let Some(filter) = inner.group_filter.clone() else { return Ok(GroupListing::default()) };
+        let amount = Amount::All { page: inner.settings.page_size };
+        let found = inner.search(&group_search(&inner.settings, filter, amount)).await?;
+        inner.list_groups(found).await
     }
 
     /// Every group that a person is in, directly or by groups within groups, as the directory has it at this moment.
@@ -57,32 +55,29 @@ impl Connector {
     /// Active Directory is asked once, by the rule for chains (MS-ADTS §3.1.1.3.4.4.3); it is asked of nobody else, since
     /// other servers answer it with success and nothing. Elsewhere we walk upwards, level by level, each group once.
     pub async fn groups_of(&self, person: &Person) -> Result<GroupListing, Error> {
-        let (dn, login) = (person.dn.clone(), person.login.clone());
-        self.supervised("looking for somebody's groups", move |inner| async move {
-            let Some(filter) = &inner.settings.group_filter else { return Ok(GroupListing::default()) };
-            let root = inner.search(&Search::root_dse()).await?.entries.pop();
-            if root.is_some_and(|root| root.has("supportedCapabilities", ACTIVE_DIRECTORY)) {
-                let rule = format!("(member:{IN_CHAIN}:={})", ldap_escape(&dn));
-                return inner.groups_where(filter, &[rule]).await;
-            }
-            inner.walk_up(filter, &dn, &login).await
-        })
-        .await
+        let inner = self.ready().await;
+        let Some(filter) = &inner.group_filter else { return Ok(GroupListing::default()) };
+        let root = inner.search(&Search::root_dse()).await?.entries.pop();
+        if root.is_some_and(|root| root.has("supportedCapabilities", ACTIVE_DIRECTORY)) {
+            return inner.groups_where(filter, in_chain(&person.dn)).await;
+        }
+        inner.walk_up(filter, &person.dn, &person.login).await
     }
 }
 
 impl Inner {
-    async fn walk_up(&self, filter: &str, dn: &str, login: &str) -> Result<GroupListing, Error> {
+    async fn walk_up(&self, filter: &Filter, dn: &str, login: &str) -> Result<GroupListing, Error> {
         let mut listing = GroupListing::default();
         let mut seen = HashSet::new();
-        let mut level = vec![names_member(dn), format!("(memberUid={})", ldap_escape(login))];
+        let mut level = names_member(dn).to_vec();
+        level.push(Filter::equal("memberUid", login));
         for _ in 0..DEEPEST {
             let mut above = Vec::new();
             for names in level.chunks(NAMES_IN_ONE_FILTER) {
-                let found = self.groups_where(filter, names).await?;
+                let found = self.groups_where(filter, Filter::Any(names.to_vec())).await?;
                 listing.skipped.extend(found.skipped);
                 for group in found.groups.into_iter().filter(|group| seen.insert(group.id)) {
-                    above.push(names_member(&group.dn));
+                    above.extend(names_member(&group.dn));
                     listing.groups.push(group);
                 }
             }
@@ -94,8 +89,8 @@ impl Inner {
         Ok(listing)
     }
 
-    async fn groups_where(&self, filter: &str, any: &[String]) -> Result<GroupListing, Error> {
-        let filter = format!("(&{filter}(|{}))", any.concat());
+    async fn groups_where(&self, filter: &Filter, and: Filter) -> Result<GroupListing, Error> {
+        let filter = filter.clone().and(and);
         let amount = Amount::All { page: self.settings.page_size };
         let found = self.search(&group_search(&self.settings, filter, amount)).await?;
         self.list_groups(found).await
@@ -124,28 +119,43 @@ impl Inner {
 
 /// Somebody's groups may be in groups, and so on; more levels than this are a mistake.
 pub(crate) const DEEPEST: usize = 32;
-const NAMES_IN_ONE_FILTER: usize = 50;
+/// Each group is looked for under two attributes.
+const NAMES_IN_ONE_FILTER: usize = 100;
 /// The capability that only Active Directory and its like have (MS-ADTS §3.1.1.3.4.3.1).
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 const MEMBERS: [&str; 2] = ["member", "uniqueMember"];
 
-fn names_member(dn: &str) -> String {
-    let dn = ldap_escape(dn);
-    format!("(member={dn})(uniqueMember={dn})")
+fn names_member(dn: &str) -> [Filter; 2] {
+    MEMBERS.map(|attribute| Filter::equal(attribute, dn))
 }
 
-/// The groups that pass `filter`, with everything that a [`Group`] is read from.
-pub(crate) fn group_search(settings: &Settings, filter: String, amount: Amount) -> Search {
+fn in_chain(dn: &str) -> Filter {
+    let [member, _] = MEMBERS.map(str::to_owned);
+    Filter::Extensible(Extensible {
+        rule: Some(IN_CHAIN.to_owned()),
+        attribute: Some(member),
+        value: dn.into(),
+        dn: false,
+    })
+}
+
+/// Everything that a [`Group`] is read from.
+pub(crate) fn group_attributes(settings: &Settings) -> Vec<String> {
     let mut attributes = MEMBERS.map(str::to_owned).to_vec();
     attributes.extend(id_attributes(&settings.attributes).iter().map(ToString::to_string));
     attributes.extend(["cn".to_owned(), "memberUid".to_owned()]);
+    attributes
+}
+
+/// The groups that pass `filter`, with everything that a [`Group`] is read from.
+pub(crate) fn group_search(settings: &Settings, filter: Filter, amount: Amount) -> Search {
     Search {
         doing: "searching for groups",
         base: settings.base.clone(),
-        scope: Scope::Subtree,
+        scope: Scope::Whole,
         filter,
-        attributes,
+        attributes: group_attributes(settings),
         amount,
         controls: Vec::new(),
     }
@@ -162,12 +172,12 @@ fn add_range(entry: &mut Entry, found: Found) -> Result<(), Error> {
     let Some((attribute, next)) = entry.cut().map(|(attribute, next)| (attribute.to_owned(), next)) else {
         return Ok(());
     };
-    let more = found.entries.into_iter().next().filter(|more| !more.values(&attribute).is_empty());
+    let more = found.entries.into_iter().next().filter(|more| more.values(&attribute).next().is_some());
     let Some(more) = more.filter(|more| more.cut().is_none_or(|(_, after)| after > next)) else {
         let why = format!("its values of {attribute} end at {next} and should not");
         return Err(Error::Malformed { dn: entry.dn.clone(), why });
     };
-    entry.extend(&attribute, more);
+    entry.extend(&attribute, &more);
     Ok(())
 }
 

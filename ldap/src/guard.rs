@@ -1,18 +1,17 @@
-//! The guard between a server's bytes and the protocol library.
-//!
-//! The library descends once per nesting level, waits for as many bytes as a header announces, and starts over with
-//! every arrival. The guard lets through only whole messages of bounded length and depth, each well-formed to the last
-//! byte, so that a hostile or broken server can exhaust neither stack nor memory.
+//! The guard before a server's bytes: it lets through only whole messages of bounded length and depth, each well-formed to
+//! the last byte, so that a hostile or broken server can exhaust neither stack nor memory.
 
 use std::io;
 
-use ldap3::asn1::{StructureTag, parse_tag};
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::ber::{self, Elements, SEQUENCE};
 
 /// Longest message that is let through, in bytes. A group of 200,000 members has about ten million.
 pub(crate) const LONGEST: usize = 16 << 20;
 /// Deepest nesting. A result with controls and referrals has five levels.
 const DEEPEST: usize = 16;
+const PIECE: usize = 64 << 10;
 
 /// Why no further message came.
 #[derive(Debug, thiserror::Error)]
@@ -23,87 +22,41 @@ pub(crate) enum Broken {
     Protocol(&'static str),
 }
 
-/// Reads one message into `message`, replacing what was there; `false` when the server closed between messages.
-pub(crate) async fn read_message(
-    from: &mut (impl AsyncRead + Unpin),
-    message: &mut Vec<u8>,
-) -> Result<bool, Broken> {
-    message.clear();
+/// Reads one message; nothing when the server closed between messages.
+pub(crate) async fn read_message(from: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>, Broken> {
     let mut first = [0];
     if from.read(&mut first).await? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     if first != [SEQUENCE] {
         return Err(Broken::Protocol("a message does not begin as one"));
     }
-    message.push(SEQUENCE);
-    message.push(from.read_u8().await?);
+    let mut message = vec![SEQUENCE, from.read_u8().await?];
     for _ in 0..length_bytes(message[1])? {
         message.push(from.read_u8().await?);
     }
-    let (length, _) = length(&message[1..]).ok_or(Broken::Protocol("a length without an end"))?;
+    let (length, _) = ber::length(&message[1..]).ok_or(Broken::Protocol("a length without an end"))?;
     if length > LONGEST {
         return Err(Broken::Protocol("a message is longer than 16 MiB"));
     }
-    // `take` grows the buffer as bytes arrive, so an announced length costs nothing until it is sent.
-    if from.take(length as u64).read_to_end(message).await? < length {
-        return Err(Broken::Protocol("the connection ended within a message"));
+    let end = message.len() + length;
+    // Piece by piece, so that an announced length costs nothing until it is sent.
+    while message.len() < end {
+        let at = message.len();
+        let piece = (end - at).min(PIECE);
+        message.reserve(piece);
+        message.resize(at + piece, 0);
+        let read = from.read_exact(&mut message[at..]).await;
+        read.map_err(|_| Broken::Protocol("the connection ended within a message"))?;
     }
-    check(message, DEEPEST).map_err(Broken::Protocol)?;
-    Ok(true)
+    ber::check(&message, DEEPEST).map_err(Broken::Protocol)?;
+    Ok(Some(message))
 }
 
 /// Reads a value that travels inside a message, where [`read_message`] does not look; nothing if it is not well-formed.
-pub(crate) fn parse(bytes: &[u8]) -> Option<StructureTag> {
-    check(bytes, DEEPEST).ok().filter(|()| !bytes.is_empty())?;
-    parse_tag(bytes).ok().map(|(_, tag)| tag)
+pub(crate) fn inside(bytes: &[u8]) -> Option<Elements<'_>> {
+    Elements::checked(bytes, DEEPEST)
 }
-
-/// Whether a message is one of the answers to a search that may be many: an entry, a reference, an intermediate
-/// response (RFC 4511 §4.5.2, §4.13).
-pub(crate) fn is_one_of_many(message: &[u8]) -> bool {
-    let operation = || {
-        let (_, taken) = length(message.get(1..)?)?;
-        let id = message.get(1 + taken..)?;
-        let (size, taken) = length(id.get(1..)?)?;
-        id.get(1 + taken + size)
-    };
-    matches!(operation(), Some(0x64 | 0x73 | 0x79))
-}
-
-/// Whether `bytes` are elements whose parts, at every depth, fill them exactly (X.690 §8.1).
-pub(crate) fn check(bytes: &[u8], deepest: usize) -> Result<(), &'static str> {
-    let mut ends = vec![bytes.len()];
-    let mut at = 0;
-    while let Some(&end) = ends.last() {
-        if at == end {
-            ends.pop();
-            continue;
-        }
-        let tag = bytes[at];
-        if tag & 0x1f == 0x1f {
-            return Err("a tag of several bytes");
-        }
-        let (length, taken) = length(&bytes[at + 1..end]).ok_or("a length without an end")?;
-        let start = at + 1 + taken;
-        if length > end - start {
-            return Err("a part is longer than its whole");
-        }
-        at = start;
-        if tag & CONSTRUCTED != 0 {
-            if ends.len() > deepest {
-                return Err("a message is nested too deeply");
-            }
-            ends.push(start + length);
-        } else {
-            at += length;
-        }
-    }
-    Ok(())
-}
-
-const SEQUENCE: u8 = 0x30;
-const CONSTRUCTED: u8 = 0x20;
 
 /// How many bytes follow the first byte of a length.
 fn length_bytes(first: u8) -> Result<usize, Broken> {
@@ -115,30 +68,15 @@ fn length_bytes(first: u8) -> Result<usize, Broken> {
     }
 }
 
-/// The length that these bytes begin with, and how many of them say it.
-pub(crate) fn length(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (&first, rest) = bytes.split_first()?;
-    match length_bytes(first).ok()? {
-        0 => Some((usize::from(first), 1)),
-        count => {
-            let value = rest.get(..count)?.iter().fold(0, |value, &byte| value << 8 | usize::from(byte));
-            Some((value, 1 + count))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn read(mut bytes: &[u8]) -> Result<Vec<u8>, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut message = Vec::new();
-        match runtime.block_on(read_message(&mut bytes, &mut message)) {
-            Ok(true) => Ok(message),
-            Ok(false) => Err("closed".to_owned()),
+        match runtime.block_on(read_message(&mut bytes)) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err("closed".to_owned()),
             Err(broken) => Err(broken.to_string()),
         }
     }
@@ -152,22 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_may_be_many_are_told_from_the_others() {
-        assert!(is_one_of_many(b"\x30\x0d\x02\x01\x02\x64\x08\x04\x04cn=a\x30\x00"));
-        assert!(is_one_of_many(b"\x30\x84\0\0\0\x05\x02\x02\x01\x02\x79\x00"));
-        assert!(!is_one_of_many(b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"));
-        assert!(!is_one_of_many(b"\x30\x00"));
-    }
-
-    #[test]
-    fn a_nest_inside_a_control_does_not_reach_the_library() {
-        assert!(parse(&[0x30, 3, 2, 1, 7]).is_some());
-        assert!(parse(&[]).is_none() && parse(&[0x30, 9]).is_none());
+    fn a_nest_inside_a_control_is_not_read() {
+        assert!(inside(&[0x30, 3, 2, 1, 7]).is_some());
+        assert!(inside(&[0x30, 9]).is_none());
         let mut nest = vec![0x30, 0x00];
         for _ in 0..20 {
             nest.splice(0..0, [0x30, u8::try_from(nest.len()).unwrap()]);
         }
-        assert!(parse(&nest).is_none());
+        assert!(inside(&nest).is_none());
     }
 
     #[test]
@@ -192,17 +122,5 @@ mod tests {
     fn parts_that_overrun_their_whole_are_stopped() {
         assert!(read(&[0x30, 3, 2, 9, 1]).unwrap_err().contains("longer than its whole"));
         assert!(read(&[0x30, 3, 2, 0x82, 1]).unwrap_err().contains("without an end"));
-    }
-
-    proptest! {
-        #[test]
-        fn what_passes_is_read_whole_by_the_library(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let mut framed = vec![0x30, 0x82];
-            framed.extend(u16::try_from(bytes.len()).unwrap().to_be_bytes());
-            framed.extend(bytes);
-            if read(&framed).is_ok() {
-                prop_assert!(ldap3::asn1::parse_tag(&framed).is_ok_and(|(rest, _)| rest.is_empty()));
-            }
-        }
     }
 }

@@ -11,7 +11,9 @@
 //! The other way round, [`serve`] is a read-only directory server's machine, for mail clients that look for addresses and
 //! certificates.
 
+mod answer;
 mod assertion;
+mod ber;
 mod connector;
 mod credentials;
 mod diagnostic;
@@ -21,7 +23,6 @@ mod error;
 mod explain;
 mod filter;
 mod folding;
-mod gate;
 mod groups;
 mod guard;
 mod link;
@@ -29,6 +30,7 @@ mod matching;
 mod nesting;
 mod people;
 mod publish;
+mod request;
 mod rules;
 mod search;
 pub mod serve;

@@ -1,38 +1,79 @@
-//! A link: one connection, the library that speaks on it, and the tasks that carry its bytes.
+//! A link: one connection to a server, on which questions go out and each answer comes back to whoever asked.
 //!
-//! Library and relay run in tasks of their own. The library panics on some answers (an unexpected operation during a
-//! search, a malformed control); then its task ends, and the link is merely lost. Dropping the last clone ends both.
+//! A task carries the bytes. Dropping the last clone ends it.
 
-use std::future::ready;
-use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ldap3::{
-    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, ResultEntry, SearchStream, StdStream,
-};
-use tokio::io::{AsyncWriteExt as _, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::answer::{self, Answer, Outcome};
 use crate::diagnostic;
 use crate::error::Error;
-use crate::gate::Gate;
 use crate::guard;
+use crate::request::{self, Control, Message, Modification};
 use crate::settings::Server;
 use crate::wire::{self, Wire};
 
 /// An open connection. Clones share it; operations of clones run side by side, but a bind must be alone.
 #[derive(Clone)]
 pub(crate) struct Link {
-    ldap: Ldap,
-    server: Arc<str>,
-    limit: Duration,
-    ending: Arc<OnceLock<String>>,
-    gate: Arc<Gate>,
+    shared: Arc<Shared>,
     tasks: Arc<JoinSet<()>>,
 }
+
+struct Shared {
+    server: String,
+    limit: Duration,
+    to_send: mpsc::UnboundedSender<Message>,
+    asked: Mutex<Asked>,
+    /// How far the server may run ahead of whoever reads its answers, in kibibytes on the wire. Whoever stores a hundred
+    /// thousand people is slower than a server that sends them; then no more is read from it.
+    room: Arc<Semaphore>,
+}
+
+/// Who waits for answers, and how the connection ended, after which nobody does.
+#[derive(Default)]
+struct Asked {
+    last: u32,
+    waiting: HashMap<u32, mpsc::UnboundedSender<Heard>>,
+    ending: Option<String>,
+}
+
+/// An answer and the room that it takes until it is read.
+type Heard = (Answer, Option<OwnedSemaphorePermit>);
+
+/// The answers to one question. Dropping them before the last one tells the server that no more are wanted.
+pub(crate) struct Answers {
+    link: Link,
+    doing: &'static str,
+    id: u32,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    is_over: bool,
+}
+
+/// What is said to a search.
+pub(crate) enum Said {
+    Entry(Answer),
+    /// A part of the tree is elsewhere.
+    Reference,
+    Intermediate(Answer),
+    Done(Done),
+}
+
+/// The last of it.
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    /// With its controls.
+    pub(crate) answer: Answer,
+}
+
+const ROOM: u32 = 4 << 10;
+/// How many bytes are read together.
+const AT_ONCE: usize = 64 << 10;
 
 impl Link {
     /// Connects to a server; `limit` then holds for every operation.
@@ -43,48 +84,39 @@ impl Link {
         limit: Duration,
     ) -> Result<Self, Error> {
         let wire = wire::dial(server, tls, connect_limit).await?;
-        let unusable = |why: String| Error::Unreachable { server: server.url.clone(), why };
-        // The library wants a socket of its own; between that socket and the wire stands the guard.
-        let (ours, theirs) = UnixStream::pair().map_err(|error| unusable(error.to_string()))?;
-        let theirs = theirs.into_std().map_err(|error| unusable(error.to_string()))?;
-        let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(theirs));
-        let (driver, ldap) = LdapConnAsync::with_settings(settings, "ldapi:///")
-            .await
-            .map_err(|error| unusable(error.to_string()))?;
-        let ending = Arc::new(OnceLock::new());
-        let gate = Arc::new(Gate::new());
+        Ok(Self::on(wire, server.url.clone(), limit))
+    }
+
+    fn on(wire: Box<dyn Wire>, server: String, limit: Duration) -> Self {
+        let (to_send, sending) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(ROOM as usize));
+        let shared = Arc::new(Shared { server, limit, to_send, asked: Mutex::default(), room });
         let mut tasks = JoinSet::new();
-        tasks.spawn(relay(wire, ours, Arc::clone(&ending), Arc::clone(&gate)));
-        tasks.spawn(async {
-            // How the connection ended is told by the operation that it failed.
-            let _ = driver.drive().await;
-        });
-        Ok(Self { ldap, server: server.url.as_str().into(), limit, ending, gate, tasks: Arc::new(tasks) })
+        tasks.spawn(carry(wire, sending, Arc::clone(&shared)));
+        Self { shared, tasks: Arc::new(tasks) }
+    }
+
+    /// Asks; the answers come as they come.
+    pub(crate) fn ask(
+        &self,
+        doing: &'static str,
+        controls: &[Control],
+        operation: impl FnOnce(&mut Vec<u8>),
+    ) -> Answers {
+        let (answer, heard) = mpsc::unbounded_channel();
+        let id = self.shared.expect(answer);
+        self.shared.send(request::message(id, controls, operation));
+        Answers { link: self.clone(), doing, id, heard, is_over: false }
     }
 
     /// Signs the connection in. The server's answer, good or bad, is the result.
-    pub(crate) async fn bind(&self, dn: &str, password: &str) -> Result<LdapResult, Error> {
-        let doing = "signing in";
-        let answer = self.ldap().with_timeout(self.limit).simple_bind(dn, password).await;
-        answer.map_err(|error| self.failure(doing, error))
+    pub(crate) async fn bind(&self, dn: &str, password: &str) -> Result<Outcome, Error> {
+        self.one("signing in", answer::BIND, |out| request::bind(out, dn, password)).await
     }
 
     /// Signs the connection in as whoever its client certificate says (RFC 4513 §5.2.3).
-    pub(crate) async fn bind_by_certificate(&self) -> Result<LdapResult, Error> {
-        let answer = self.ldap().with_timeout(self.limit).sasl_external_bind().await;
-        answer.map_err(|error| self.failure("signing in by certificate", error))
-    }
-
-    /// The next answer to a search. Every answer is to be fetched in this way: the gate counts them.
-    pub(crate) async fn next<'a>(
-        &self,
-        answers: &mut SearchStream<'a, String, &'a Vec<String>>,
-    ) -> Result<Option<ResultEntry>, LdapError> {
-        let answer = answers.next().await;
-        if let Ok(Some(_)) = answer {
-            self.gate.leave();
-        }
-        answer
+    pub(crate) async fn bind_by_certificate(&self) -> Result<Outcome, Error> {
+        self.one("signing in by certificate", answer::BIND, request::bind_by_certificate).await
     }
 
     /// Changes an entry; anything but success is an error.
@@ -92,74 +124,64 @@ impl Link {
         &self,
         doing: &'static str,
         dn: &str,
-        changes: Vec<Mod<&[u8]>>,
+        changes: &[Modification<'_>],
     ) -> Result<(), Error> {
-        let answer = self.ldap().with_timeout(self.limit).modify(dn, changes).await;
-        let LdapResult { rc: code, text, .. } = answer.map_err(|error| self.failure(doing, error))?;
-        match code {
-            0 => Ok(()),
-            _ => {
-                let (server, text) = (self.server.to_string(), diagnostic::clean(&text));
+        let operation = |out: &mut Vec<u8>| request::modify(out, dn, changes);
+        match self.one(doing, answer::MODIFY, operation).await? {
+            Outcome { code: 0, .. } => Ok(()),
+            Outcome { code, text } => {
+                let (server, text) = (self.server().to_owned(), diagnostic::clean(&text));
                 Err(Error::Refused { server, doing, code, text })
             }
         }
     }
 
-    /// A handle for one operation.
-    pub(crate) fn ldap(&self) -> Ldap {
-        self.ldap.clone()
+    /// Asks what has one answer, of this kind.
+    async fn one(
+        &self,
+        doing: &'static str,
+        kind: u8,
+        operation: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Outcome, Error> {
+        // It is not abandoned when its time is over: a bind cannot be (RFC 4511 §4.11), and a change may have been made.
+        let mut answers = self.ask(doing, &[], operation);
+        answers.is_over = true;
+        let answer = tokio::time::timeout(self.limit(), answers.receive()).await;
+        answers.outcome(&answer.map_err(|_| self.timed_out(doing))??, kind)
     }
 
     /// The server as written in the settings.
     pub(crate) fn server(&self) -> &str {
-        &self.server
+        &self.shared.server
     }
 
     /// The limit for one operation.
     pub(crate) fn limit(&self) -> Duration {
-        self.limit
+        self.shared.limit
     }
 
     /// Whether it is known to have ended.
     pub(crate) fn is_closed(&self) -> bool {
-        self.ending.get().is_some() || self.ldap().is_closed()
+        self.shared.asked().ending.is_some()
     }
 
     /// Whether both are clones of one connection.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.tasks, &other.tasks)
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Takes leave as RFC 4511 §4.3 asks, so that the server's log shows no broken connection.
     pub(crate) async fn close(self) {
-        let goodbye = async {
-            let _ = self.ldap().unbind().await;
-            if let Ok(mut tasks) = Arc::try_unwrap(self.tasks) {
-                while tasks.join_next().await.is_some() {}
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
-    }
-
-    /// What a library error means for the operation that met it.
-    pub(crate) fn failure(&self, doing: &'static str, error: LdapError) -> Error {
-        match error {
-            LdapError::Timeout { .. } => self.timed_out(doing),
-            LdapError::EndOfStream | LdapError::OpSend { .. } | LdapError::ResultRecv { .. } => {
-                let why = self.ending.get().cloned();
-                self.lost(
-                    doing,
-                    why.unwrap_or_else(|| "the server closed it or broke the protocol".to_owned()),
-                )
-            }
-            other => self.lost(doing, other.to_string()),
+        self.shared.say(request::unbind);
+        if let Ok(mut tasks) = Arc::try_unwrap(self.tasks) {
+            let _ = tokio::time::timeout(Duration::from_secs(1), tasks.join_next()).await;
         }
     }
 
     /// What a result other than success means after so many entries (RFC 4511 appendix A): a list that has begun, or met
     /// a limit, was broken off.
-    pub(crate) fn broken_off(&self, doing: &'static str, received: usize, result: &LdapResult) -> Error {
-        let (server, code, text) = (self.server.to_string(), result.rc, diagnostic::clean(&result.text));
+    pub(crate) fn broken_off(&self, doing: &'static str, received: usize, outcome: &Outcome) -> Error {
+        let (server, code, text) = (self.server().to_owned(), outcome.code, diagnostic::clean(&outcome.text));
         match code {
             3 | 4 | 11 => Error::Partial { server, received, code, text },
             _ if received > 0 => Error::Partial { server, received, code, text },
@@ -168,65 +190,267 @@ impl Link {
     }
 
     pub(crate) fn timed_out(&self, doing: &'static str) -> Error {
-        Error::TimedOut { server: self.server.to_string(), doing, limit: self.limit }
+        Error::TimedOut { server: self.server().to_owned(), doing, limit: self.limit() }
     }
 
     pub(crate) fn lost(&self, doing: &'static str, why: String) -> Error {
-        Error::Lost { server: self.server.to_string(), doing, why }
+        Error::Lost { server: self.server().to_owned(), doing, why }
     }
 }
 
-/// Carries bytes until either side ends, and notes how the server's side did. Messages that come together are passed on
-/// together.
-async fn relay(wire: Box<dyn Wire>, ours: UnixStream, ending: Arc<OnceLock<String>>, gate: Arc<Gate>) {
-    let (from_server, mut to_server) = tokio::io::split(wire);
-    let (mut from_library, mut to_library) = ours.into_split();
-    let down = async {
-        let mut from_server = BufReader::with_capacity(AT_ONCE, from_server);
-        let (mut message, mut whole) = (Vec::new(), Vec::new());
-        let why = loop {
-            let read = {
-                let mut reading = pin!(guard::read_message(&mut from_server, &mut message));
-                tokio::select! {
-                    biased;
-                    read = &mut reading, if whole.len() < AT_ONCE => read,
-                    // Nothing more has come yet.
-                    () = ready(()) => {
-                        pass_on(&mut to_library, &mut whole).await;
-                        reading.await
-                    }
-                }
-            };
-            match read {
-                Ok(true) => {}
-                Ok(false) => break "the server closed it".to_owned(),
-                Err(broken) => break broken.to_string(),
-            }
-            if guard::is_one_of_many(&message) && !gate.enter_at_once(message.len()) {
-                // Room is made by whoever reads what was passed on.
-                pass_on(&mut to_library, &mut whole).await;
-                gate.enter(message.len()).await;
-            }
-            whole.extend_from_slice(&message);
+impl Answers {
+    /// The next thing that is said to a search; an error once the connection has ended. Dropping the call loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Said, Error> {
+        let answer = self.receive().await?;
+        Ok(match answer.operation {
+            answer::ENTRY => Said::Entry(answer),
+            answer::REFERENCE => Said::Reference,
+            answer::INTERMEDIATE => Said::Intermediate(answer),
+            _ => Said::Done(Done { outcome: self.outcome(&answer, answer::SEARCH_DONE)?, answer }),
+        })
+    }
+
+    async fn receive(&mut self) -> Result<Answer, Error> {
+        if let Some((answer, _room)) = self.heard.recv().await {
+            self.is_over |= answer.ends();
+            return Ok(answer);
+        }
+        let why = self.link.shared.asked().ending.clone();
+        Err(self.link.lost(self.doing, why.unwrap_or_else(|| "its answer was over".to_owned())))
+    }
+
+    /// How it ended, if this answer says so and is of the kind that it should be.
+    fn outcome(&self, answer: &Answer, kind: u8) -> Result<Outcome, Error> {
+        let outcome = answer.outcome().filter(|_| answer.operation == kind);
+        outcome.ok_or_else(|| self.link.lost(self.doing, "the answer is none to this question".to_owned()))
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.link.shared.asked().waiting.remove(&self.id);
+        if !self.is_over {
+            self.link.shared.say(|out| request::abandon(out, self.id));
+        }
+    }
+}
+
+impl Shared {
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for a new message, and the one who waits for the answers to it, unless nothing will come any more.
+    fn expect(&self, answer: mpsc::UnboundedSender<Heard>) -> u32 {
+        let mut asked = self.asked();
+        let id = asked.next_id();
+        if asked.ending.is_none() {
+            asked.waiting.insert(id, answer);
+        }
+        id
+    }
+
+    /// Says what has no answer.
+    fn say(&self, operation: impl FnOnce(&mut Vec<u8>)) {
+        let id = self.asked().next_id();
+        self.send(request::message(id, &[], operation));
+    }
+
+    fn send(&self, message: Message) {
+        // Whoever waits on a connection that has ended is told so when they look for the answer.
+        let _ = self.to_send.send(message);
+    }
+
+    /// Hands an answer to whoever asked. Many that nobody has read yet hold up those behind them.
+    async fn hand_over(&self, answer: Answer, length: usize) {
+        let room = if answer.ends() {
+            None
+        } else {
+            // One that is longer than all the room passes when nothing else is unread.
+            let cost = u32::try_from(length / 1024 + 1).unwrap_or(ROOM).min(ROOM);
+            Arc::clone(&self.room).acquire_many_owned(cost).await.ok()
         };
-        pass_on(&mut to_library, &mut whole).await;
-        why
-    };
-    let up = async {
-        let _ = tokio::io::copy(&mut from_library, &mut to_server).await;
-        let _ = to_server.shutdown().await;
-    };
-    tokio::select! {
-        why = down => { let _ = ending.set(why); }
-        () = up => {}
+        let mut asked = self.asked();
+        let id = answer.id;
+        let asker = if answer.ends() { asked.waiting.remove(&id) } else { asked.waiting.get(&id).cloned() };
+        if let Some(asker) = asker {
+            let _ = asker.send((answer, room));
+        }
+    }
+
+    fn end(&self, why: String) {
+        let mut asked = self.asked();
+        asked.ending.get_or_insert(why);
+        asked.waiting.clear();
     }
 }
 
-/// That the library is gone is noticed on the way up.
-async fn pass_on(to_library: &mut OwnedWriteHalf, messages: &mut Vec<u8>) {
-    let _ = to_library.write_all(messages).await;
-    messages.clear();
+impl Asked {
+    /// Message ids go up to 2³¹-1 (RFC 4511 §4.1.1), and 0 is the server's.
+    fn next_id(&mut self) -> u32 {
+        self.last = if self.last == i32::MAX as u32 { 1 } else { self.last + 1 };
+        self.last
+    }
 }
 
-/// How many bytes are read, and passed on, together.
-const AT_ONCE: usize = 64 << 10;
+/// Carries messages until either side ends, and notes how.
+async fn carry(wire: Box<dyn Wire>, mut sending: mpsc::UnboundedReceiver<Message>, shared: Arc<Shared>) {
+    let (from_server, mut to_server) = tokio::io::split(wire);
+    let why = tokio::select! {
+        why = receive(from_server, &shared) => why,
+        why = send(&mut to_server, &mut sending) => why,
+    };
+    shared.end(why);
+    let _ = to_server.shutdown().await;
+}
+
+async fn receive(from_server: impl AsyncRead + Unpin, shared: &Shared) -> String {
+    let mut from_server = BufReader::with_capacity(AT_ONCE, from_server);
+    loop {
+        let message = match guard::read_message(&mut from_server).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return "the server closed it".to_owned(),
+            Err(broken) => return broken.to_string(),
+        };
+        let length = message.len();
+        let Some(answer) = Answer::read(message) else {
+            return "the server broke the protocol: a message is none of LDAP".to_owned();
+        };
+        if let Some(farewell) = answer.farewell() {
+            return farewell;
+        }
+        shared.hand_over(answer, length).await;
+    }
+}
+
+async fn send(
+    to_server: &mut (impl AsyncWrite + Unpin),
+    sending: &mut mpsc::UnboundedReceiver<Message>,
+) -> String {
+    while let Some(message) = sending.recv().await {
+        let sent = async {
+            to_server.write_all(&message).await?;
+            to_server.flush().await
+        };
+        if let Err(error) = sent.await {
+            return error.to_string();
+        }
+    }
+    "we closed it".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::ber::{self, Elements};
+
+    /// A link, and the server's end of it.
+    fn link() -> (Link, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        (Link::on(Box::new(ours), "ldap://here".to_owned(), Duration::from_secs(10)), theirs)
+    }
+
+    /// A message with this body, such as a search's end.
+    fn message(id: u32, operation: u8, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        ber::wrap(&mut out, ber::SEQUENCE, |out| {
+            ber::number(out, ber::INTEGER, id);
+            ber::put(out, operation, body);
+        });
+        out
+    }
+
+    const WELL: &[u8] = b"\x0a\x01\x00\x04\x00\x04\x00";
+
+    /// The operation of the next message from the link, and its content.
+    async fn asked(server: &mut DuplexStream) -> (u8, Vec<u8>) {
+        let message = guard::read_message(server).await.unwrap().unwrap();
+        let mut parts = Elements::of(&message).enter(ber::SEQUENCE).unwrap();
+        let _id = parts.number(ber::INTEGER).unwrap();
+        parts.next().map(|(operation, content)| (operation, content.to_vec())).unwrap()
+    }
+
+    fn ask(link: &Link) -> Answers {
+        link.ask("asking", &[], |out| ber::put(out, 0x63, b""))
+    }
+
+    #[tokio::test]
+    async fn each_answer_goes_to_whoever_asked() {
+        let (link, mut server) = link();
+        let (mut one, mut other) = (ask(&link), ask(&link));
+        for (id, operation, body) in [
+            (other.id, answer::ENTRY, &b"\x04\x04cn=o\x30\x00"[..]),
+            (77, answer::ENTRY, b"\x04\x04cn=x\x30\x00"),
+            (one.id, answer::SEARCH_DONE, WELL),
+            (other.id, answer::SEARCH_DONE, WELL),
+        ] {
+            server.write_all(&message(id, operation, body)).await.unwrap();
+        }
+        assert!(matches!(one.next().await, Ok(Said::Done(_))));
+        assert!(matches!(other.next().await, Ok(Said::Entry(_))));
+        assert!(matches!(other.next().await, Ok(Said::Done(_))));
+        assert!(other.next().await.is_err(), "that was all");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_fits_no_question_is_not_believed() {
+        let (link, mut server) = link();
+        let mut answers = ask(&link);
+        server.write_all(&message(answers.id, answer::BIND, WELL)).await.unwrap();
+        assert!(matches!(answers.next().await, Err(Error::Lost { why, .. }) if why.contains("none to this")));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_longer_wanted_is_abandoned() {
+        let (link, mut server) = link();
+        let answers = ask(&link);
+        let id = u8::try_from(answers.id).unwrap();
+        drop(answers);
+        assert_eq!((asked(&mut server).await.0, asked(&mut server).await), (0x63, (0x50, vec![id])));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_leave_says_why_to_everybody() {
+        let (link, mut server) = link();
+        let mut answers = ask(&link);
+        let leave = message(0, answer::EXTENDED, b"\x0a\x01\x34\x04\x00\x04\x04gone");
+        server.write_all(&leave).await.unwrap();
+        for answers in [&mut answers, &mut ask(&link)] {
+            let error = answers.next().await.err().unwrap().to_string();
+            assert!(error.contains("result 52: gone"), "{error}");
+        }
+        assert!(link.is_closed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_runs_ahead_waits_until_something_was_read() {
+        let (link, mut server) = link();
+        let mut answers = ask(&link);
+        let body = [b"\x04\x04cn=a\x30\x00".to_vec(), message(0, 4, &vec![0; 1 << 20])].concat();
+        let entry = message(answers.id, answer::ENTRY, &body);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let sending = Arc::clone(&sent);
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                server.write_all(&entry).await.unwrap();
+                sending.fetch_add(1, Ordering::Relaxed);
+            }
+            std::future::pending::<DuplexStream>().await
+        });
+        // Time goes on once nobody can do anything more.
+        let sent = async || {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sent.load(Ordering::Relaxed)
+        };
+        let ahead = sent().await;
+        assert!((3..6).contains(&ahead), "{ahead} MiB");
+        assert!(answers.next().await.is_ok() && answers.next().await.is_ok());
+        assert_eq!(sent().await, ahead + 2);
+        drop(answers);
+        assert_eq!(sent().await, 50, "nobody wants the rest, and it holds nobody up");
+    }
+}

@@ -3,8 +3,6 @@
 //! Servers know the schema and we do not, so values are compared as most attributes of people are: whatever their case,
 //! and as numbers where both sides are numbers. What cannot be judged in that way is refused when the filter is read.
 
-use ldap3::asn1::ASNTag as _;
-use ldap3::parse_filter;
 use memchr::memmem;
 
 use crate::assertion::{Extensible, Filter, Pieces};
@@ -14,10 +12,8 @@ use crate::folding::{self, Place};
 
 impl Filter {
     /// Reads a filter of RFC 4515; the error says what of it cannot be judged here.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        filter::check(text)?;
-        let tag = parse_filter(text).map_err(|()| format!("\"{text}\" is not a filter (RFC 4515)"))?;
-        Self::read(tag.into_structure())
+    pub(crate) fn to_be_judged(text: &str) -> Result<Self, String> {
+        Some(filter::parse(text)?)
             .filter(Self::can_be_judged)
             .ok_or_else(|| format!("\"{text}\" uses a rule that only a server can judge; of those with a number, 1.2.840.113556.1.4.803 and .804 are known here"))
     }
@@ -33,15 +29,15 @@ impl Filter {
 
     /// Whether the entry passes. An attribute that it lacks matches nothing.
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
-        let any = |attribute: &str, judge: &dyn Fn(&[u8]) -> bool| {
-            entry.values(attribute).iter().any(|value| judge(value))
-        };
+        let any = |attribute: &str, judge: &dyn Fn(&[u8]) -> bool| entry.values(attribute).any(judge);
         match self {
             Self::All(parts) => parts.iter().all(|part| part.matches(entry)),
             Self::Any(parts) => parts.iter().any(|part| part.matches(entry)),
             Self::Not(part) => !part.matches(entry),
-            Self::Present(attribute) => !entry.values(attribute).is_empty(),
-            Self::Equal(attribute, wanted) => any(attribute, &|value| compare(value, wanted).is_eq()),
+            Self::Present(attribute) => entry.values(attribute).next().is_some(),
+            Self::Equal(attribute, wanted) | Self::About(attribute, wanted) => {
+                any(attribute, &|value| compare(value, wanted).is_eq())
+            }
             Self::AtLeast(attribute, least) => any(attribute, &|value| compare(value, least).is_ge()),
             Self::AtMost(attribute, most) => any(attribute, &|value| compare(value, most).is_le()),
             Self::Like(attribute, pieces) => {
@@ -60,6 +56,7 @@ impl Filter {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::attributes).collect(),
             Self::Not(part) => part.attributes(),
             Self::Equal(attribute, _)
+            | Self::About(attribute, _)
             | Self::AtLeast(attribute, _)
             | Self::AtMost(attribute, _)
             | Self::Present(attribute)
@@ -151,7 +148,7 @@ mod tests {
                 ("note", b"a*b(c)"),
             ],
         );
-        assert_eq!(Filter::parse(filter).unwrap().matches(&entry), expected, "{filter}");
+        assert_eq!(Filter::to_be_judged(filter).unwrap().matches(&entry), expected, "{filter}");
     }
 
     #[test]
@@ -187,10 +184,10 @@ mod tests {
 
     #[test]
     fn what_only_a_server_can_judge_is_refused() {
-        let chain = Filter::parse("(memberOf:1.2.840.113556.1.4.1941:=cn=ops)").unwrap_err();
+        let chain = Filter::to_be_judged("(memberOf:1.2.840.113556.1.4.1941:=cn=ops)").unwrap_err();
         assert!(chain.contains("only a server"), "{chain}");
-        assert!(Filter::parse("(uid=a").unwrap_err().contains("never closed"));
-        let filter = Filter::parse("(|(a=1)(!(&(b=*)(c=x*)(d>=1)(e<=2))))").unwrap();
+        assert!(Filter::to_be_judged("(uid=a").unwrap_err().contains("never closed"));
+        let filter = Filter::to_be_judged("(|(a=1)(!(&(b=*)(c=x*)(d>=1)(e<=2))))").unwrap();
         assert_eq!(filter.attributes(), ["a", "b", "c", "d", "e"]);
     }
 }

@@ -4,6 +4,7 @@
 //! groups is walked once, and a tower of more than 32 is taken for a mistake.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -20,8 +21,15 @@ pub struct Nesting {
 
 /// Stands for the name of an entry, or for a login, whatever their case and the spaces after commas (RFC 4514 §2.4).
 /// Members are many and their names long: they are kept as this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key([u8; 16]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(u128);
+
+/// It is a hash already, of which a table needs no more than half.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0 as u64);
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
@@ -33,20 +41,27 @@ struct Node {
 impl Key {
     /// Of the name of an entry.
     pub fn of_dn(dn: &str) -> Self {
-        let parts: Vec<_> = dn.split(',').map(str::trim).collect();
-        Self::of("dn:", &parts.join(","))
+        let mut text = String::with_capacity(dn.len() + 1);
+        for part in dn.split(',') {
+            text.push_str(part.trim());
+            text.push(',');
+        }
+        Self::of("dn:", text)
     }
 
     /// Of a login, as `memberUid` has it.
     pub fn of_login(login: &str) -> Self {
-        Self::of("login:", login)
+        Self::of("login:", login.to_owned())
     }
 
-    fn of(kind: &str, text: &str) -> Self {
-        let hash = Sha256::new().chain_update(kind).chain_update(text.to_lowercase()).finalize();
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash[..16]);
-        Self(key)
+    fn of(kind: &str, mut text: String) -> Self {
+        if text.is_ascii() {
+            text.make_ascii_lowercase();
+        } else {
+            text = text.to_lowercase();
+        }
+        let hash = Sha256::new().chain_update(kind).chain_update(text).finalize();
+        Self(hash.iter().take(16).fold(0, |key, byte| key << 8 | u128::from(*byte)))
     }
 }
 

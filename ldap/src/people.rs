@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use ldap3::Scope;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -11,7 +10,7 @@ use crate::connector::Connector;
 use crate::disabled::{self, Disabled, Verdict};
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::filter;
+use crate::request::Scope;
 use crate::rules::Judge;
 use crate::search::{Amount, Found, Search};
 use crate::settings::{AUTO, AttributeMap, Settings};
@@ -87,39 +86,34 @@ impl Connector {
     ///
     /// A list that the server did not finish is an error, never a short list.
     pub async fn people(&self, now: OffsetDateTime) -> Result<Listing, Error> {
-        let judge = self.judge();
-        self.supervised("listing people", move |inner| async move {
-            let amount = Amount::All { page: inner.settings.page_size };
-            let search = people_search(&inner.settings, &judge, inner.settings.user_filter.clone(), amount);
-            let found = inner.search(&search).await?;
-            Ok(list(found, &inner.settings.attributes, &judge, now))
-        })
-        .await
+        let (inner, judge) = (self.ready().await, self.judge());
+        let amount = Amount::All { page: inner.settings.page_size };
+        let search = people_search(&inner.settings, &judge, inner.user_filter.clone(), amount);
+        let found = inner.search(&search).await?;
+        Ok(list(found, &inner.settings.attributes, &judge, now))
     }
 
     pub(crate) async fn look_up(&self, login: &str, now: OffsetDateTime) -> Result<Match, Error> {
         if login.is_empty() || login.len() > LONGEST_LOGIN {
             return Ok(Match::None);
         }
-        let (login, judge) = (login.to_owned(), self.judge());
-        self.supervised("looking for a person", move |inner| async move {
-            let settings = &inner.settings;
-            let filter = filter::equals(&settings.user_filter, &settings.attributes.login, &login);
-            // The second one shows that there are several.
-            let mut found = inner.search(&people_search(settings, &judge, filter, Amount::AtMost(2))).await?;
-            if let Some(dn) = found.unreadable.pop() {
-                return Err(Error::Malformed { dn, why: "it is not readable".to_owned() });
-            }
-            let Some(entry) = found.entries.pop() else { return Ok(Match::None) };
-            if !found.entries.is_empty() {
-                return Ok(Match::Several(entry.dn));
-            }
-            match Person::read(&entry, &settings.attributes, &judge, now) {
-                Ok(person) => Ok(Match::One(Box::new(person))),
-                Err(why) => Err(Error::Malformed { dn: entry.dn, why }),
-            }
-        })
-        .await
+        let (inner, judge) = (self.ready().await, self.judge());
+        let settings = &inner.settings;
+        let is_theirs = Filter::equal(&settings.attributes.login, login);
+        let filter = inner.user_filter.clone().and(is_theirs);
+        // The second one shows that there are several.
+        let mut found = inner.search(&people_search(settings, &judge, filter, Amount::AtMost(2))).await?;
+        if let Some(dn) = found.unreadable.pop() {
+            return Err(Error::Malformed { dn, why: "it is not readable".to_owned() });
+        }
+        let Some(entry) = found.entries.pop() else { return Ok(Match::None) };
+        if !found.entries.is_empty() {
+            return Ok(Match::Several(entry.dn));
+        }
+        match Person::read(&entry, &settings.attributes, &judge, now) {
+            Ok(person) => Ok(Match::One(Box::new(person))),
+            Err(why) => Err(Error::Malformed { dn: entry.dn, why }),
+        }
     }
 }
 
@@ -132,8 +126,8 @@ pub(crate) enum Match {
 
 const LONGEST_LOGIN: usize = 256;
 
-/// The people that pass `filter`, with everything that a [`Person`] is read from.
-pub(crate) fn people_search(settings: &Settings, judge: &Judge, filter: String, amount: Amount) -> Search {
+/// Everything that a [`Person`] is read from.
+pub(crate) fn people_attributes(settings: &Settings, judge: &Judge) -> Vec<String> {
     let map = &settings.attributes;
     let mut attributes =
         [&map.login, &map.name, &map.mail, &map.title, &map.phone, &map.locale].map(String::clone).to_vec();
@@ -147,12 +141,17 @@ pub(crate) fn people_search(settings: &Settings, judge: &Judge, filter: String, 
     attributes.extend(judge.filter.iter().flat_map(Filter::attributes));
     attributes.sort_by_key(|attribute| attribute.to_ascii_lowercase());
     attributes.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    attributes
+}
+
+/// The people that pass `filter`, with everything that a [`Person`] is read from.
+pub(crate) fn people_search(settings: &Settings, judge: &Judge, filter: Filter, amount: Amount) -> Search {
     Search {
         doing: "searching for people",
         base: settings.base.clone(),
-        scope: Scope::Subtree,
+        scope: Scope::Whole,
         filter,
-        attributes,
+        attributes: people_attributes(settings, judge),
         amount,
         controls: Vec::new(),
     }
@@ -214,14 +213,15 @@ impl Person {
 /// The login; of several, the one that the entry is named by, so that it does not change with the server's mood.
 fn login(entry: &Entry, map: &AttributeMap) -> Result<String, String> {
     let mut logins = entry.texts(&map.login);
-    logins.sort();
-    let named = |login: &&String| {
-        let start = format!("{}={login},", map.login).to_lowercase();
-        entry.dn.to_lowercase().starts_with(&start)
-    };
-    let chosen = match logins.iter().find(named).or(logins.first()) {
-        Some(login) if logins.len() > 1 => Some(login.trim().to_owned()),
-        _ => entry.text(&map.login)?,
+    let chosen = if logins.len() > 1 {
+        logins.sort();
+        let named = |login: &&String| {
+            let start = format!("{}={login},", map.login).to_lowercase();
+            entry.dn.to_lowercase().starts_with(&start)
+        };
+        logins.iter().find(named).or(logins.first()).map(|login| login.trim().to_owned())
+    } else {
+        entry.text(&map.login)?
     };
     let login = chosen.filter(|login| !login.is_empty()).ok_or_else(|| format!("it has no {}", map.login))?;
     if login.len() > LONGEST_LOGIN || login.chars().any(char::is_control) {

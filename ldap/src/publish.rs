@@ -4,12 +4,12 @@
 
 use std::collections::HashSet;
 
-use ldap3::Mod;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::connector::Connector;
 use crate::error::Error;
+use crate::request::Modification;
 use crate::search::Search;
 
 /// What became of it.
@@ -23,7 +23,7 @@ pub enum Published {
 
 const ATTRIBUTE: &str = "userCertificate";
 /// How it is named on the wire (RFC 4522 §3).
-const IN_BINARY: &[u8] = b"userCertificate;binary";
+const IN_BINARY: &str = "userCertificate;binary";
 
 impl Connector {
     /// Sees to it that a person's entry holds `wanted`, if anything, and none of `gone`, all in DER. Other certificates
@@ -39,31 +39,35 @@ impl Connector {
         // A login may have been given to somebody new.
         let person = self.find(login, now).await?.filter(|person| person.id == id);
         let Some(person) = person else { return Ok(Published::NoEntry) };
-        self.supervised("publishing a certificate", move |inner| async move {
-            let certificates = Search::entry("reading certificates", &person.dn, &["userCertificate;binary"]);
-            let found = inner.search(&certificates).await?;
-            let held = found.entries.iter().flat_map(|entry| entry.values(ATTRIBUTE)).map(Vec::as_slice);
-            let changes = changes(&held.collect(), wanted.as_deref(), &gone);
-            if !changes.is_empty() {
-                inner.modify("publishing a certificate", &person.dn, changes).await?;
-            }
-            Ok(Published::Done)
-        })
-        .await
+        let inner = self.ready().await;
+        let certificates = Search::entry("reading certificates", &person.dn, &[IN_BINARY]);
+        let found = inner.search(&certificates).await?;
+        let held = found.entries.iter().flat_map(|entry| entry.values(ATTRIBUTE));
+        let changes = changes(&held.collect(), wanted.as_deref(), &gone);
+        if !changes.is_empty() {
+            inner.modify("publishing a certificate", &person.dn, &changes).await?;
+        }
+        Ok(Published::Done)
     }
 }
 
 /// Value by value, so that nothing of others is touched (RFC 4511 §4.6).
-fn changes<'a>(held: &HashSet<&[u8]>, wanted: Option<&'a [u8]>, gone: &'a [Vec<u8>]) -> Vec<Mod<&'a [u8]>> {
-    let gone: HashSet<&[u8]> =
+fn changes<'a>(
+    held: &HashSet<&[u8]>,
+    wanted: Option<&'a [u8]>,
+    gone: &'a [Vec<u8>],
+) -> Vec<Modification<'a>> {
+    let mut gone: Vec<&[u8]> =
         gone.iter().map(Vec::as_slice).filter(|one| held.contains(one) && Some(*one) != wanted).collect();
-    let new: HashSet<&[u8]> = wanted.into_iter().filter(|one| !held.contains(one)).collect();
+    gone.sort_unstable();
+    gone.dedup();
+    let new: Vec<&[u8]> = wanted.into_iter().filter(|one| !held.contains(one)).collect();
     let mut changes = Vec::new();
     if !gone.is_empty() {
-        changes.push(Mod::Delete(IN_BINARY, gone));
+        changes.push(Modification::Delete(IN_BINARY, gone));
     }
     if !new.is_empty() {
-        changes.push(Mod::Add(IN_BINARY, new));
+        changes.push(Modification::Add(IN_BINARY, new));
     }
     changes
 }
@@ -78,8 +82,8 @@ mod tests {
         let (mut deleted, mut added) = (Vec::new(), Vec::new());
         for change in changes(&held.iter().copied().collect(), wanted, &gone) {
             let (list, values) = match change {
-                Mod::Delete(IN_BINARY, values) => (&mut deleted, values),
-                Mod::Add(IN_BINARY, values) => (&mut added, values),
+                Modification::Delete(IN_BINARY, values) => (&mut deleted, values),
+                Modification::Add(IN_BINARY, values) => (&mut added, values),
                 other => panic!("{other:?}"),
             };
             list.extend(values.into_iter().map(<[u8]>::to_vec));

@@ -23,7 +23,7 @@ pub(crate) struct Judge {
 
 impl Rules {
     pub(crate) fn parse(&self) -> Result<Judge, SettingsError> {
-        let filter = self.filter.as_deref().map(Filter::parse).transpose();
+        let filter = self.filter.as_deref().map(Filter::to_be_judged).transpose();
         let filter = filter
             .map_err(|what| SettingsError { problems: vec![Problem { key: "disabled_filter", what }] })?;
         Ok(Judge { filter, lockout: self.lockout })

@@ -3,25 +3,24 @@
 //! Lists are read page by page (RFC 2696). Only result 0 makes an answer whole; whatever else ends a list, its
 //! beginning is thrown away, because an employer would take everybody missing from it for dismissed.
 
-use ldap3::controls::{Control, ControlType, PagedResults, RawControl};
-use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions, SearchStream};
-
+use crate::answer::{Answer, Outcome};
+use crate::assertion::Filter;
+use crate::ber::{self, INTEGER, OCTETS, SEQUENCE};
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::guard;
-use crate::link::Link;
-use crate::settings::Settings;
+use crate::link::{Answers, Done, Link, Said};
+use crate::request::{Control, Question, Scope};
 
 /// One question.
 pub(crate) struct Search {
     pub(crate) doing: &'static str,
     pub(crate) base: String,
     pub(crate) scope: Scope,
-    pub(crate) filter: String,
+    pub(crate) filter: Filter,
     pub(crate) attributes: Vec<String>,
     pub(crate) amount: Amount,
     /// What else is asked of the server.
-    pub(crate) controls: Vec<RawControl>,
+    pub(crate) controls: Vec<Control>,
 }
 
 /// How much is wanted.
@@ -69,7 +68,7 @@ impl Search {
             doing: "asking what the server can do",
             base: String::new(),
             scope: Scope::Base,
-            filter: "(objectClass=*)".to_owned(),
+            filter: Filter::present("objectClass"),
             attributes: ROOT_DSE.map(str::to_owned).to_vec(),
             amount: Amount::AtMost(1),
             controls: Vec::new(),
@@ -77,12 +76,12 @@ impl Search {
     }
 
     /// Whether there is anybody.
-    pub(crate) fn anybody(settings: &Settings) -> Self {
+    pub(crate) fn anybody(base: &str, filter: &Filter) -> Self {
         Self {
             doing: "looking for one person",
-            base: settings.base.clone(),
-            scope: Scope::Subtree,
-            filter: settings.user_filter.clone(),
+            base: base.to_owned(),
+            scope: Scope::Whole,
+            filter: filter.clone(),
             // No attributes at all (RFC 4511 §4.5.1.8).
             attributes: vec!["1.1".to_owned()],
             amount: Amount::AtMost(1),
@@ -96,7 +95,7 @@ impl Search {
             doing,
             base: dn.to_owned(),
             scope: Scope::Base,
-            filter: "(objectClass=*)".to_owned(),
+            filter: Filter::present("objectClass"),
             attributes: attributes.iter().map(|attribute| (*attribute).to_owned()).collect(),
             amount: Amount::AtMost(1),
             controls: Vec::new(),
@@ -123,67 +122,50 @@ impl Search {
     async fn page(
         &self,
         link: &Link,
-        cookie: Vec<u8>,
+        cookie: &[u8],
         before: usize,
         found: &mut Found,
-    ) -> Result<LdapResult, Error> {
-        let mut ldap = link.ldap();
-        let mut controls: Vec<RawControl> = self.controls.clone();
-        match self.amount {
+    ) -> Result<Done, Error> {
+        let mut answers = match self.amount {
             Amount::All { page } => {
-                let size = i32::try_from(page).unwrap_or(i32::MAX);
-                controls.push(PagedResults { size, cookie }.into());
+                self.ask_with(link, &[&self.controls[..], &[paged(page, cookie)]].concat())
             }
-            Amount::AtMost(most) => {
-                ldap.with_search_options(SearchOptions::new().sizelimit(most.into()));
+            Amount::AtMost(_) | Amount::Whole => self.ask(link),
+        };
+        loop {
+            match answers.next().await? {
+                Said::Entry(answer) => match Entry::read(answer) {
+                    Ok(entry) => found.entries.push(entry),
+                    Err(name) => found.unreadable.push(name),
+                },
+                Said::Reference => found.referrals += 1,
+                Said::Intermediate(_) => {}
+                Said::Done(done) => return Ok(done),
             }
-            Amount::Whole => {}
-        }
-        if !controls.is_empty() {
-            ldap.with_controls(controls);
-        }
-        let failure = |error| link.failure(self.doing, error);
-        let asked = ldap.streaming_search(&self.base, self.scope, &self.filter, &self.attributes).await;
-        let mut answers = asked.map_err(failure)?;
-        while let Some(answer) = link.next(&mut answers).await.map_err(failure)? {
-            self.take(answer, found);
             if before + found.entries.len() + found.unreadable.len() > MOST {
                 return Err(link.lost(self.doing, "it sends more than a million entries".to_owned()));
-            }
-        }
-        Ok(answers.finish().await)
-    }
-
-    fn take(&self, answer: ResultEntry, found: &mut Found) {
-        if answer.is_ref() {
-            found.referrals += 1;
-        } else if !answer.is_intermediate() {
-            match Entry::read(answer.0) {
-                Ok(entry) => found.entries.push(entry),
-                Err(name) => found.unreadable.push(name),
             }
         }
     }
 
     /// Asks, and leaves it to the caller to fetch the answers.
-    pub(crate) async fn stream<'a>(
-        &'a self,
-        link: &Link,
-    ) -> Result<SearchStream<'a, String, &'a Vec<String>>, Error> {
-        let mut ldap = link.ldap();
-        if !self.controls.is_empty() {
-            ldap.with_controls(self.controls.clone());
-        }
-        let asked = ldap.streaming_search(&self.base, self.scope, &self.filter, &self.attributes).await;
-        asked.map_err(|error| link.failure(self.doing, error))
+    pub(crate) fn ask(&self, link: &Link) -> Answers {
+        self.ask_with(link, &self.controls)
     }
 
-    fn judge(&self, link: &Link, received: usize, result: &LdapResult) -> Result<(), Error> {
-        match (result.rc, self.amount) {
+    fn ask_with(&self, link: &Link, controls: &[Control]) -> Answers {
+        let Self { doing, base, scope, filter, attributes, .. } = self;
+        let most = if let Amount::AtMost(most) = self.amount { most.into() } else { 0 };
+        let question = Question { base, scope: *scope, most, filter, attributes };
+        link.ask(doing, controls, |out| question.write(out))
+    }
+
+    fn judge(&self, link: &Link, received: usize, outcome: &Outcome) -> Result<(), Error> {
+        match (outcome.code, self.amount) {
             (0, _) => Ok(()),
             // sizeLimitExceeded: the limit was ours.
             (4, Amount::AtMost(most)) if received >= usize::from(most) => Ok(()),
-            _ => Err(link.broken_off(self.doing, received, result)),
+            _ => Err(link.broken_off(self.doing, received, outcome)),
         }
     }
 }
@@ -204,16 +186,17 @@ impl Pages<'_> {
         let Some(cookie) = self.cookie.take() else { return Ok(None) };
         let (search, link) = (self.search, self.link);
         let mut found = Found::default();
-        let page = search.page(link, cookie, self.received, &mut found);
-        let result = match tokio::time::timeout(link.limit(), page).await {
+        let page = search.page(link, &cookie, self.received, &mut found);
+        let done = match tokio::time::timeout(link.limit(), page).await {
             Ok(outcome) => outcome?,
             Err(_) => return Err(link.timed_out(search.doing)),
         };
         self.received += found.entries.len();
-        search.judge(link, self.received, &result)?;
+        search.judge(link, self.received, &done.outcome)?;
         if let Amount::All { .. } = search.amount {
             let unreadable = || link.lost(search.doing, "a page has no readable end".to_owned());
-            self.cookie = Some(next_page(&result).ok_or_else(unreadable)?).filter(|next| !next.is_empty());
+            self.cookie =
+                Some(next_page(&done.answer).ok_or_else(unreadable)?).filter(|next| !next.is_empty());
         }
         self.empty += usize::from(found.entries.is_empty());
         if self.empty > MOST_EMPTY_PAGES {
@@ -223,11 +206,25 @@ impl Pages<'_> {
     }
 }
 
+/// RFC 2696.
+const PAGED: &str = "1.2.840.113556.1.4.319";
+
+/// Asks for a page of this size, after the one that came with the cookie.
+fn paged(size: u32, cookie: &[u8]) -> Control {
+    let mut value = Vec::new();
+    ber::wrap(&mut value, SEQUENCE, |out| {
+        ber::number(out, INTEGER, size);
+        ber::put(out, OCTETS, cookie);
+    });
+    Control { name: PAGED, critical: false, value: Some(value) }
+}
+
 /// The cookie that asks for the next page; empty after the last, and from a server that knows no pages.
-fn next_page(result: &LdapResult) -> Option<Vec<u8>> {
-    let control =
-        result.ctrls.iter().find(|Control(known, _)| matches!(known, Some(ControlType::PagedResults)));
-    let Some(Control(_, control)) = control else { return Some(Vec::new()) };
-    let parts = guard::parse(control.val.as_deref()?)?.expect_constructed()?;
-    parts.into_iter().nth(1)?.expect_primitive()
+fn next_page(done: &Answer) -> Option<Vec<u8>> {
+    if !done.has_control(PAGED) {
+        return Some(Vec::new());
+    }
+    let mut parts = done.control(PAGED)?.enter(SEQUENCE)?;
+    let _estimate = parts.value(INTEGER)?;
+    parts.value(OCTETS).map(<[u8]>::to_vec)
 }

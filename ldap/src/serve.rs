@@ -6,7 +6,6 @@
 //! be found out, and that a long answer comes in pieces of bounded length.
 
 mod answer;
-mod ber;
 mod block;
 mod card;
 mod conversation;

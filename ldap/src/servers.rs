@@ -47,7 +47,7 @@ impl ServiceAccount {
             Self::Named { dn, password } => link.bind(dn, password).await?,
             Self::Certified => link.bind_by_certificate().await?,
         };
-        match answer.rc {
+        match answer.code {
             0 => Ok(()),
             code => {
                 let (server, text) = (link.server().to_owned(), diagnostic::explain(&answer.text));
@@ -204,7 +204,7 @@ mod tests {
     fn two() -> Servers {
         let servers = ["ldap://127.0.0.1:1", "ldap://127.0.0.1:2"].map(str::to_owned).to_vec();
         let settings = Settings { servers, base: "dc=x".to_owned(), starttls: false, ..Settings::default() };
-        Servers::new(settings.parse().unwrap(), None, Duration::from_secs(3), Duration::from_secs(10))
+        Servers::new(settings.parse().unwrap().servers, None, Duration::from_secs(3), Duration::from_secs(10))
     }
 
     #[tokio::test(start_paused = true)]

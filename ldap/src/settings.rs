@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 
+use crate::assertion::Filter;
 use crate::filter;
 
 /// Where the directory is and how to read it. [`Settings::default`] names no server; every other value is usable.
@@ -111,6 +112,14 @@ impl Default for AttributeMap {
 /// The value of [`AttributeMap::id`] that leaves the choice to us.
 pub(crate) const AUTO: &str = "auto";
 
+/// What was read of them.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) user_filter: Filter,
+    pub(crate) group_filter: Option<Filter>,
+}
+
 /// One server as the wire needs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -129,8 +138,8 @@ pub(crate) enum Security {
 }
 
 impl Settings {
-    /// Looks at every key; the servers come back parsed.
-    pub(crate) fn parse(&self) -> Result<Vec<Server>, Vec<Problem>> {
+    /// Looks at every key.
+    pub(crate) fn parse(&self) -> Result<Parsed, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut say = |key, what: String| problems.push(Problem { key, what });
 
@@ -147,12 +156,9 @@ impl Settings {
         if self.base.trim().is_empty() {
             say("base", "name the entry below which people are, such as \"dc=corp,dc=example\"".to_owned());
         }
-        if let Err(what) = filter::check(&self.user_filter) {
-            say("user_filter", what);
-        }
-        if let Some(Err(what)) = self.group_filter.as_deref().map(filter::check) {
-            say("group_filter", what);
-        }
+        let user_filter = filter::parse(&self.user_filter).map_err(|what| say("user_filter", what)).ok();
+        let group_filter = self.group_filter.as_deref().map(filter::parse).transpose();
+        let group_filter = group_filter.map_err(|what| say("group_filter", what)).ok();
         for (key, attribute) in self.attributes.keys() {
             if !is_attribute(attribute) {
                 say(
@@ -173,7 +179,12 @@ impl Settings {
                 say(key, "write a time above zero and up to five minutes, such as \"10s\"".to_owned());
             }
         }
-        if problems.is_empty() { Ok(servers) } else { Err(problems) }
+        match (user_filter, group_filter) {
+            (Some(user_filter), Some(group_filter)) if problems.is_empty() => {
+                Ok(Parsed { servers, user_filter, group_filter })
+            }
+            _ => Err(problems),
+        }
     }
 
     fn server(&self, url: &str) -> Result<Server, String> {
@@ -299,15 +310,16 @@ mod tests {
             Settings { servers: vec![server.to_owned()], starttls: false, allow_plain, ..good() }.parse()
         };
         assert!(plain("ldap://dc1.corp.example", false).unwrap_err()[0].what.contains("allow_plain"));
-        assert_eq!(plain("ldap://dc1.corp.example", true).unwrap()[0].security, Security::Plain);
-        assert_eq!(plain("ldap://127.0.0.1:3890", false).unwrap()[0].port, 3890);
-        assert_eq!(plain("ldap://[::1]", false).unwrap()[0].host, "::1");
+        assert_eq!(plain("ldap://dc1.corp.example", true).unwrap().servers[0].security, Security::Plain);
+        assert_eq!(plain("ldap://127.0.0.1:3890", false).unwrap().servers[0].port, 3890);
+        assert_eq!(plain("ldap://[::1]", false).unwrap().servers[0].host, "::1");
     }
 
     #[test]
     fn ports_follow_the_scheme() {
-        let parsed =
-            |url: &str| Settings { servers: vec![url.to_owned()], ..good() }.parse().unwrap().remove(0);
+        let parsed = |url: &str| {
+            Settings { servers: vec![url.to_owned()], ..good() }.parse().unwrap().servers.remove(0)
+        };
         assert_eq!((parsed("ldaps://a/").port, parsed("ldaps://a/").security), (636, Security::Ldaps));
         assert_eq!((parsed("LDAP://a").port, parsed("ldap://a").security), (389, Security::StartTls));
         assert_eq!(parsed("ldaps://[2001:db8::1]:6360").port, 6360);

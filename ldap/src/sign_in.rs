@@ -3,7 +3,6 @@
 use std::fmt;
 
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use crate::connector::Connector;
 use crate::diagnostic::{self, DISABLED, EXPIRED, OTHER_THAN_PASSWORD};
@@ -53,12 +52,8 @@ impl Connector {
         if person.disabled.is_some() {
             return Ok(SignIn::Disabled(person));
         }
-        let password = Zeroizing::new(password.to_owned());
-        self.supervised("checking a password", move |inner| async move {
-            let (answer, server) = inner.bind_as(&person.dn, &password).await?;
-            judge(person, answer.rc, &answer.text, server, now)
-        })
-        .await
+        let (answer, server) = self.ready().await.bind_as(&person.dn, password).await?;
+        judge(person, answer.code, &answer.text, server, now)
     }
 }
 

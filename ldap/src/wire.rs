@@ -4,15 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldap3::asn1::{PL, StructureTag, parse_tag, parse_uint};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::answer::{self, Answer};
 use crate::diagnostic;
 use crate::error::Error;
 use crate::guard;
+use crate::request;
 use crate::settings::{Security, Server};
 
 /// Bytes in both directions, whatever carries them.
@@ -77,35 +78,20 @@ async fn connect(server: &Server, limit: Duration) -> io::Result<TcpStream> {
 /// can be taken for something said under TLS.
 async fn start_tls(server: &Server, tcp: &mut TcpStream) -> Result<(), Error> {
     let lost = |why: String| Error::Lost { server: server.url.clone(), doing: "asking for StartTLS", why };
-    tcp.write_all(START_TLS).await.map_err(|error| lost(error.to_string()))?;
-    let mut message = Vec::new();
-    match guard::read_message(tcp, &mut message).await {
-        Ok(true) => {}
-        Ok(false) => return Err(lost("the server closed it".to_owned())),
+    let request = request::message(1, &[], request::start_tls);
+    tcp.write_all(&request).await.map_err(|error| lost(error.to_string()))?;
+    let message = match guard::read_message(tcp).await {
+        Ok(Some(message)) => message,
+        Ok(None) => return Err(lost("the server closed it".to_owned())),
         Err(broken) => return Err(lost(broken.to_string())),
-    }
-    match extended_response(&message) {
-        Some((0, _)) => Ok(()),
-        Some((code, text)) => Err(Error::StartTls { server: server.url.clone(), code, text }),
+    };
+    let answer = Answer::read(message).filter(|answer| answer.operation == answer::EXTENDED);
+    match answer.and_then(|answer| answer.outcome()) {
+        Some(outcome) if outcome.code == 0 => Ok(()),
+        Some(outcome) => {
+            let (server, code, text) = (server.url.clone(), outcome.code, diagnostic::clean(&outcome.text));
+            Err(Error::StartTls { server, code, text })
+        }
         None => Err(lost("the answer is not one to StartTLS".to_owned())),
     }
-}
-
-/// Message 1, ExtendedRequest, requestName 1.3.6.1.4.1.1466.20037.
-const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
-
-/// Result code and text of an ExtendedResponse, `[APPLICATION 24]`.
-fn extended_response(message: &[u8]) -> Option<(u32, String)> {
-    let (_, message) = parse_tag(message).ok()?;
-    let PL::C(parts) = message.payload else { return None };
-    let response = parts.into_iter().nth(1).filter(|part| part.id == 24)?;
-    let PL::C(fields) = response.payload else { return None };
-    let primitive = |field: Option<&StructureTag>| match field.map(|field| &field.payload) {
-        Some(PL::P(bytes)) => Some(bytes.clone()),
-        _ => None,
-    };
-    let code = primitive(fields.first())?;
-    let (_, code) = parse_uint(&code).ok()?;
-    let text = primitive(fields.get(2))?;
-    Some((u32::try_from(code).ok()?, diagnostic::clean(&String::from_utf8_lossy(&text))))
 }

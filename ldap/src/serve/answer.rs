@@ -1,7 +1,7 @@
 //! Answers: results and the messages that carry them (RFC 4511 §4.1.9).
 
-use super::ber::{self, ENUMERATED, INTEGER, OCTETS, SEQUENCE};
 use super::oid;
+use crate::ber::{self, ENUMERATED, INTEGER, OCTETS, SEQUENCE};
 
 /// The result codes that are given here (RFC 4511 appendix A).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::ber::{self, OCTETS, SEQUENCE, SET};
 use super::schema::Attribute;
 use super::selection::Selection;
+use crate::ber::{self, OCTETS, SEQUENCE, SET};
 
 /// What an entry is made of, values of one attribute side by side.
 #[derive(Clone, Debug, Default)]

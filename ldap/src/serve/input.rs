@@ -6,7 +6,7 @@ use std::fmt;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::guard;
+use crate::ber;
 
 #[derive(Default)]
 pub(super) struct Input {
@@ -46,7 +46,7 @@ impl Input {
         if announced == 0x80 || announced > 0x84 {
             return Err("a length is not one that LDAP has");
         }
-        let Some((length, taken)) = guard::length(&self.bytes[1..]) else { return Ok(None) };
+        let Some((length, taken)) = ber::length(&self.bytes[1..]) else { return Ok(None) };
         let whole = 1 + taken + length;
         if whole > longest {
             return Err("a request is too long");

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use ldap3::asn1::{PL, StructureTag, TagClass, parse_tag, parse_uint};
 use zeroize::Zeroizing;
 
 use super::answer::Kind;
 use super::oid;
 use super::paging::Page;
 use crate::assertion::Filter;
-use crate::guard;
+use crate::ber::{self, BOOLEAN, ENUMERATED, Elements, INTEGER, OCTETS, SEQUENCE};
+use crate::request::Scope;
 
 /// Never shown: it may hold a password.
 pub(super) struct Message {
@@ -58,13 +58,6 @@ pub(super) struct Search {
     pub(super) attributes: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    Base,
-    One,
-    Whole,
-}
-
 /// Levels of a message. Each level of a filter is one, and above it are two.
 const DEEPEST: usize = 72;
 const MOST_CONTROLS: usize = 16;
@@ -78,38 +71,36 @@ impl fmt::Debug for Message {
 impl Message {
     /// Reads a message that has the length it announces; nothing if it is none of a client's.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        guard::check(bytes, DEEPEST).ok()?;
-        let (_, message) = parse_tag(bytes).ok()?;
-        let mut parts = constructed(message, TagClass::Universal, 16)?.into_iter();
-        let id = number(parts.next()?, 2).filter(|id| (1..=0x7fff_ffff).contains(id))?;
+        let mut parts = Elements::checked(bytes, DEEPEST)?.enter(SEQUENCE)?;
+        let id = parts.number(INTEGER).filter(|id| (1..=0x7fff_ffff).contains(id))?;
         let operation = Operation::read(parts.next()?)?;
         let mut message = Self { id: u32::try_from(id).ok()?, operation, unknown_control: false, page: None };
-        if let Some(controls) = parts.next() {
-            let controls = constructed(controls, TagClass::Context, 0)?;
-            if controls.len() > MOST_CONTROLS {
+        if !parts.is_empty() {
+            let controls = parts.enter(0xa0)?;
+            if controls.count() > MOST_CONTROLS {
                 return None;
             }
-            controls.into_iter().try_for_each(|control| message.add(control))?;
+            for (tag, control) in controls {
+                message.add(Elements::of(control)).filter(|()| tag == SEQUENCE)?;
+            }
         }
-        parts.next().is_none().then_some(message)
+        parts.is_empty().then_some(message)
     }
 
     /// Control (RFC 4511 §4.1.11).
-    fn add(&mut self, control: StructureTag) -> Option<()> {
-        let mut parts = constructed(control, TagClass::Universal, 16)?.into_iter().peekable();
-        let name = text(parts.next()?)?;
-        let critical = parts.next_if(|part| part.id == 1).map(boolean);
-        let critical = critical.unwrap_or(Some(false))?;
-        let value = parts.next().map(octets);
+    fn add(&mut self, mut parts: Elements<'_>) -> Option<()> {
+        let name = parts.text()?;
+        let critical = parts.value(BOOLEAN).map_or(Some(false), boolean)?;
+        let value = parts.value(OCTETS);
         let searches = matches!(self.operation, Operation::Search(_));
         match name.as_str() {
-            oid::PAGED_RESULTS if searches => self.page = Some(Page::read(&value??)?),
+            oid::PAGED_RESULTS if searches => self.page = Some(Page::read(value?)?),
             oid::MANAGE_DSA_IT => {}
             // Criticality says nothing where there is no answer (RFC 4511 §4.1.11).
             _ if matches!(self.operation, Operation::Unbind | Operation::Abandon(_)) => {}
             _ => self.unknown_control |= critical,
         }
-        parts.next().is_none().then_some(())
+        parts.is_empty().then_some(())
     }
 }
 
@@ -125,103 +116,81 @@ impl Operation {
         }
     }
 
-    fn read(tag: StructureTag) -> Option<Self> {
-        let tag = tag.match_class(TagClass::Application)?;
-        match (tag.id, tag.payload) {
-            (0, PL::C(parts)) => Self::bind(parts),
-            (2, PL::P(nothing)) => nothing.is_empty().then_some(Self::Unbind),
-            (3, PL::C(parts)) => Search::read(parts).map(Self::Search),
-            (6, PL::C(_)) => Some(Self::Write(Kind::Modify)),
-            (8, PL::C(_)) => Some(Self::Write(Kind::Add)),
-            (10, PL::P(_)) => Some(Self::Write(Kind::Delete)),
-            (12, PL::C(_)) => Some(Self::Write(Kind::ModifyDn)),
-            (14, PL::C(parts)) => Self::compare(parts),
-            (16, PL::P(id)) => Some(Self::Abandon(u32::try_from(unsigned(&id)?).ok()?)),
-            (23, PL::C(parts)) => Self::extended(parts),
+    fn read((tag, content): (u8, &[u8])) -> Option<Self> {
+        let parts = Elements::of(content);
+        match tag {
+            0x60 => Self::bind(parts),
+            0x42 => parts.is_empty().then_some(Self::Unbind),
+            0x63 => Search::read(parts).map(Self::Search),
+            0x66 => Some(Self::Write(Kind::Modify)),
+            0x68 => Some(Self::Write(Kind::Add)),
+            0x4a => Some(Self::Write(Kind::Delete)),
+            0x6c => Some(Self::Write(Kind::ModifyDn)),
+            0x6e => Self::compare(parts),
+            0x50 => Some(Self::Abandon(u32::try_from(ber::unsigned(content)?).ok()?)),
+            0x77 => Self::extended(parts),
             _ => None,
         }
     }
 
-    fn bind(parts: Vec<StructureTag>) -> Option<Self> {
-        let [version, name, how] = <[_; 3]>::try_from(parts).ok()?;
-        let how = how.match_class(TagClass::Context)?;
-        let how = match (how.id, how.payload) {
-            // The parser's only copy of the password is moved here.
-            (0, PL::P(password)) => Authentication::Password(Zeroizing::new(password)),
-            (3, PL::C(parts)) => {
-                let mut parts = parts.into_iter();
-                let mechanism = text(parts.next()?)?;
-                let credentials = parts.next().map(|part| octets(part).map(Zeroizing::new).ok_or(()));
-                let credentials = credentials.transpose().ok()?;
-                Authentication::Sasl { mechanism, credentials }
+    fn bind(mut parts: Elements<'_>) -> Option<Self> {
+        let (version, name) = (parts.number(INTEGER)?, parts.text()?);
+        let how = match parts.next()? {
+            (0x80, password) => Authentication::Password(Zeroizing::new(password.to_vec())),
+            (0xa3, sasl) => {
+                let mut parts = Elements::of(sasl);
+                let (mechanism, credentials) = (parts.text()?, parts.value(OCTETS));
+                let credentials = credentials.map(|credentials| Zeroizing::new(credentials.to_vec()));
+                parts.is_empty().then_some(Authentication::Sasl { mechanism, credentials })?
             }
-            _ => Authentication::Unknown,
+            (tag, _) if tag & 0xc0 == 0x80 => Authentication::Unknown,
+            _ => return None,
         };
-        Some(Self::Bind { version: number(version, 2)?, name: text(name)?, how })
+        parts.is_empty().then_some(Self::Bind { version, name, how })
     }
 
-    fn compare(parts: Vec<StructureTag>) -> Option<Self> {
-        let [name, assertion] = <[_; 2]>::try_from(parts).ok()?;
-        let [attribute, value] = <[_; 2]>::try_from(constructed(assertion, TagClass::Universal, 16)?).ok()?;
-        Some(Self::Compare { name: text(name)?, attribute: text(attribute)?, value: octets(value)? })
+    fn compare(mut parts: Elements<'_>) -> Option<Self> {
+        let (name, mut assertion) = (parts.text()?, parts.enter(SEQUENCE)?);
+        let (attribute, value) = (assertion.text()?, assertion.value(OCTETS)?.to_vec());
+        (parts.is_empty() && assertion.is_empty()).then_some(Self::Compare { name, attribute, value })
     }
 
-    fn extended(parts: Vec<StructureTag>) -> Option<Self> {
-        let mut parts = parts.into_iter();
-        let name = parts.next()?.match_class(TagClass::Context)?.match_id(0)?;
-        let name = String::from_utf8(name.expect_primitive()?).ok()?;
-        Some(Self::Extended { name, has_value: parts.next().is_some() })
+    fn extended(mut parts: Elements<'_>) -> Option<Self> {
+        let name = ber::text(parts.value(0x80)?)?;
+        Some(Self::Extended { name, has_value: !parts.is_empty() })
     }
 }
 
 impl Search {
-    fn read(parts: Vec<StructureTag>) -> Option<Self> {
-        let [base, scope, aliases, size, time, types, filter, attributes] = <[_; 8]>::try_from(parts).ok()?;
-        let scope = match number(scope, 10)? {
+    fn read(mut parts: Elements<'_>) -> Option<Self> {
+        let base = parts.text()?;
+        let scope = match parts.number(ENUMERATED)? {
             0 => Scope::Base,
             1 => Scope::One,
             2 => Scope::Whole,
             _ => return None,
         };
         // There are no aliases to follow or not.
-        number(aliases, 10).filter(|how| *how <= 3)?;
-        let limit = |tag| number(tag, 2).filter(|limit| *limit <= 0x7fff_ffff).map(|limit| limit as u32);
-        let attributes = constructed(attributes, TagClass::Universal, 16)?;
-        Some(Self {
-            base: text(base)?,
+        parts.number(ENUMERATED).filter(|how| *how <= 3)?;
+        let mut limit =
+            || parts.number(INTEGER).filter(|limit| *limit <= 0x7fff_ffff).map(|limit| limit as u32);
+        let (size_limit, time_limit) = (limit()?, limit()?);
+        let types_only = boolean(parts.value(BOOLEAN)?)?;
+        let filter = Filter::read(parts.next()?)?;
+        let name = |(tag, name)| ber::text(name).filter(|_| tag == OCTETS);
+        let attributes = parts.enter(SEQUENCE)?.map(name).collect::<Option<_>>()?;
+        parts.is_empty().then_some(Self {
+            base,
             scope,
-            size_limit: limit(size)?,
-            time_limit: limit(time)?,
-            types_only: boolean(types)?,
-            filter: Filter::read(filter)?,
-            attributes: attributes.into_iter().map(text).collect::<Option<_>>()?,
+            size_limit,
+            time_limit,
+            types_only,
+            filter,
+            attributes,
         })
     }
 }
 
-pub(super) fn constructed(tag: StructureTag, class: TagClass, id: u64) -> Option<Vec<StructureTag>> {
-    tag.match_class(class)?.match_id(id)?.expect_constructed()
-}
-
-pub(super) fn octets(tag: StructureTag) -> Option<Vec<u8>> {
-    tag.match_class(TagClass::Universal)?.match_id(4)?.expect_primitive()
-}
-
-fn text(tag: StructureTag) -> Option<String> {
-    String::from_utf8(octets(tag)?).ok()
-}
-
-/// A non-negative INTEGER or ENUMERATED.
-pub(super) fn number(tag: StructureTag, id: u64) -> Option<u64> {
-    unsigned(&tag.match_class(TagClass::Universal)?.match_id(id)?.expect_primitive()?)
-}
-
-fn unsigned(bytes: &[u8]) -> Option<u64> {
-    let positive = (1..=8).contains(&bytes.len()) && bytes[0] < 0x80;
-    positive.then(|| parse_uint(bytes).ok().map(|(_, value)| value))?
-}
-
-fn boolean(tag: StructureTag) -> Option<bool> {
-    let bytes = tag.match_class(TagClass::Universal)?.match_id(1)?.expect_primitive()?;
+fn boolean(bytes: &[u8]) -> Option<bool> {
     (bytes.len() == 1).then(|| bytes[0] != 0)
 }

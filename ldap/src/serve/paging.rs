@@ -3,9 +3,7 @@
 //! A cookie says after whom the next page begins, and how many entries came before. It holds at another connection,
 //! and in a later snapshot. Whoever makes one up gets what they may read anyway.
 
-use ldap3::asn1::{StructureTag, TagClass};
-
-use super::message::{constructed, number, octets};
+use crate::ber::{INTEGER, OCTETS, SEQUENCE};
 use crate::guard;
 
 /// What a client asks for.
@@ -29,10 +27,11 @@ pub(super) struct Position {
 
 impl Page {
     pub(super) fn read(value: &[u8]) -> Option<Self> {
-        let parts: Vec<StructureTag> = constructed(guard::parse(value)?, TagClass::Universal, 16)?;
-        let [size, cookie] = <[_; 2]>::try_from(parts).ok()?;
-        let size = number(size, 2).filter(|size| *size <= 0x7fff_ffff)?;
-        Some(Self { size: usize::try_from(size).ok()?, position: Position::read(&octets(cookie)?) })
+        let mut parts = guard::inside(value)?.enter(SEQUENCE)?;
+        let size = parts.number(INTEGER).filter(|size| *size <= 0x7fff_ffff)?;
+        let position = Position::read(parts.value(OCTETS)?);
+        parts.is_empty().then_some(())?;
+        Some(Self { size: usize::try_from(size).ok()?, position })
     }
 
     /// What an answer without pages is: one that begins at the beginning.

@@ -6,11 +6,12 @@ use super::answer::{Code, Kind, Outcome};
 use super::block::{self, Bits};
 use super::directory::Directory;
 use super::limits::Limits;
-use super::message::{Scope, Search};
+use super::message::Search;
 use super::paging::{Page, Position};
 use super::selection::Selection;
 use super::target::Target;
 use super::test::Test;
+use crate::request::Scope;
 
 #[derive(Debug)]
 pub(super) struct Running {

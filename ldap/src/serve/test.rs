@@ -69,7 +69,9 @@ impl Test {
                 other => Self::Not(Box::new(other)),
             },
             Filter::Present(name) => item(name, &|_| Some(How::Present)),
-            Filter::Equal(name, value) => item(name, &|rule| How::equal(rule, value)),
+            Filter::Equal(name, value) | Filter::About(name, value) => {
+                item(name, &|rule| How::equal(rule, value))
+            }
             Filter::Like(name, pieces) => item(name, &|rule| How::like(rule, pieces)),
             Filter::AtLeast(name, value) => {
                 item(name, &|rule| rule.has_order().then(|| rule.prepare(value).map(How::AtLeast))?)

@@ -14,8 +14,8 @@ use ldap3::asn1::{ASNTag as _, PL, StructureTag, TagClass, parse_tag};
 use ldap3::parse_filter;
 use uuid::Uuid;
 
-use super::ber::{self, ENUMERATED, INTEGER, OCTETS, SEQUENCE};
 use super::{Allowed, Card, Conversation, Directory, Identity, Limits, Login, Next, Question, Tree, Verdict};
+use crate::ber::{self, ENUMERATED, INTEGER, OCTETS, SEQUENCE};
 
 const SUFFIX: &str = "dc=corp,dc=example";
 const PEOPLE: &str = "ou=people,dc=corp,dc=example";

@@ -5,8 +5,6 @@
 //! other, below our base and through our filter, by the server that can judge every filter; whoever is not found there
 //! any more is gone.
 
-use std::fmt::Write as _;
-
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -14,6 +12,7 @@ use super::dirsync::DirSync;
 use super::usn::UpdateNumbers;
 use super::watch::{Again, Watch};
 use super::{Kind, Protocol, listing};
+use crate::assertion::Filter;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::search::Amount;
@@ -128,16 +127,10 @@ async fn tell(watch: &Watch, news: &News) -> Result<bool, Error> {
 }
 
 async fn read_again(watch: &Watch, keys: &[Uuid]) -> Result<(), Error> {
-    let any = keys.iter().fold(String::new(), |mut filter, key| {
-        filter += "(objectGUID=";
-        for byte in key.to_bytes_le() {
-            // A string takes whatever is written to it.
-            let _ = write!(filter, "\\{byte:02x}");
-        }
-        filter + ")"
-    });
+    // Microsoft writes the first three fields low byte first (MS-DTYP §2.3.4.2).
+    let any = keys.iter().map(|key| Filter::equal("objectGUID", key.to_bytes_le())).collect();
     let page = watch.watcher.inner.settings.page_size;
-    let search = watch.search(Some(&format!("(|{any})")), Amount::All { page });
+    let search = watch.search(Some(Filter::Any(any)), Amount::All { page });
     let found = search.run(&watch.link).await?;
     let mut gone: Vec<Uuid> = keys.to_vec();
     for entry in found.entries {
@@ -160,8 +153,9 @@ async fn read_again(watch: &Watch, keys: &[Uuid]) -> Result<(), Error> {
 
 /// Whether the filter asks of people which groups they are in. Active Directory changes the group then, not the person.
 fn looks_at_groups(watch: &Watch) -> bool {
-    let settings = &watch.watcher.inner.settings;
-    watch.kind() == Kind::People && settings.user_filter.to_ascii_lowercase().contains("memberof")
+    let looked_at = watch.watcher.inner.user_filter.attributes();
+    watch.kind() == Kind::People
+        && looked_at.iter().any(|attribute| attribute.eq_ignore_ascii_case("memberOf"))
 }
 
 /// The naming context that holds our base: only of a whole one can changes be asked.

@@ -6,10 +6,9 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Kind, Protocol};
-use crate::groups::group_search;
-use crate::people::people_search;
+use crate::groups::group_attributes;
+use crate::people::people_attributes;
 use crate::rules::Judge;
-use crate::search::Amount;
 use crate::settings::Settings;
 
 /// Where a protocol can go on from.
@@ -53,15 +52,14 @@ impl Fingerprint {
     pub(super) fn of(settings: &Settings, judge: &Judge) -> Self {
         let mut servers = settings.servers.clone();
         servers.sort();
-        let people = people_search(settings, judge, settings.user_filter.clone(), Amount::Whole);
-        let groups =
-            settings.group_filter.clone().map(|filter| group_search(settings, filter, Amount::Whole));
+        let people = (settings.user_filter.clone(), people_attributes(settings, judge));
+        let groups = settings.group_filter.clone().map(|filter| (filter, group_attributes(settings)));
         let mut words = servers;
         // What an account may not read is not in its answers.
         words.extend([settings.bind_dn.clone(), settings.attributes.id.clone()]);
-        for search in std::iter::once(people).chain(groups) {
-            words.extend([search.base, search.filter]);
-            words.extend(search.attributes);
+        for (filter, attributes) in std::iter::once(people).chain(groups) {
+            words.extend([settings.base.clone(), filter]);
+            words.extend(attributes);
         }
         let mut hash = Sha256::new();
         for word in words {

@@ -1,14 +1,14 @@
 //! DirSync: the control that asks Active Directory for changes since a cookie (MS-ADTS §3.1.1.3.4.1.3).
 
-use ldap3::Scope;
-use ldap3::asn1::{StructureTag, parse_uint};
-use ldap3::controls::{Control, RawControl};
-
 use super::active_directory::{News, naming_context};
-use super::content::{element, value};
 use super::watch::Watch;
+use crate::answer::Answer;
+use crate::assertion::Filter;
+use crate::ber::{self, INTEGER, OCTETS, SEQUENCE};
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::link::Said;
+use crate::request::{Control, Scope};
 use crate::search::{Amount, Search};
 
 /// The name of the control, asked and answered.
@@ -23,9 +23,9 @@ pub(super) struct DirSync {
 
 const DOING: &str = "asking what changed";
 const INSUFFICIENT_ACCESS: u32 = 50;
-const OBJECT_SECURITY: u8 = 1;
+const OBJECT_SECURITY: u32 = 1;
 /// The most bytes of attributes that one answer should have.
-const MOST_BYTES: [u8; 3] = [0x0f, 0x42, 0x40];
+const MOST_BYTES: u32 = 1_000_000;
 
 impl DirSync {
     pub(super) fn at(watch: &Watch) -> Self {
@@ -70,67 +70,73 @@ impl DirSync {
         let search = Search {
             doing: DOING,
             base: self.context.clone(),
-            scope: Scope::Subtree,
+            scope: Scope::Whole,
             // Deleted objects pass no filter with a "not" in it.
-            filter: "(objectClass=*)".to_owned(),
+            filter: Filter::present("objectClass"),
             attributes,
             amount: Amount::Whole,
             controls: vec![self.request(cookie)],
         };
         let answers = async {
             let mut entries = Vec::new();
-            let mut answers = search.stream(link).await?;
-            while let Some(answer) = link.next(&mut answers).await.map_err(|e| link.failure(DOING, e))? {
-                if !answer.is_ref() && !answer.is_intermediate() {
-                    entries.push(
-                        Entry::read(answer.0)
+            let mut answers = search.ask(link);
+            loop {
+                match answers.next().await? {
+                    Said::Entry(answer) => entries.push(
+                        Entry::read(answer)
                             .map_err(|dn| link.lost(DOING, format!("{dn} is not readable")))?,
-                    );
+                    ),
+                    Said::Reference | Said::Intermediate(_) => {}
+                    Said::Done(done) => return Ok((entries, done)),
                 }
             }
-            Ok((entries, answers.finish().await))
         };
-        let (entries, result) =
+        let (entries, done) =
             tokio::time::timeout(link.limit(), answers).await.map_err(|_| link.timed_out(DOING))??;
-        if result.rc != 0 {
-            return Err(link.broken_off(DOING, entries.len(), &result));
+        if done.outcome.code != 0 {
+            return Err(link.broken_off(DOING, entries.len(), &done.outcome));
         }
         let (more, cookie) =
-            read(&result.ctrls).ok_or_else(|| link.lost(DOING, "its answer has no cookie".to_owned()))?;
+            read(&done.answer).ok_or_else(|| link.lost(DOING, "its answer has no cookie".to_owned()))?;
         Ok(News { entries, cookie, more })
     }
 
     /// Flags, most bytes, cookie.
-    fn request(&self, cookie: &[u8]) -> RawControl {
+    fn request(&self, cookie: &[u8]) -> Control {
         let flags = if self.object_security { OBJECT_SECURITY } else { 0 };
-        let content = [element(2, &[flags]), element(2, &MOST_BYTES), element(4, cookie)].concat();
-        RawControl { ctype: DIRSYNC.to_owned(), crit: true, val: Some(element(0x30, &content)) }
+        let mut value = Vec::new();
+        ber::wrap(&mut value, SEQUENCE, |out| {
+            ber::number(out, INTEGER, flags);
+            ber::number(out, INTEGER, MOST_BYTES);
+            ber::put(out, OCTETS, cookie);
+        });
+        Control { name: DIRSYNC, critical: true, value: Some(value) }
     }
 }
 
 /// Whether there is more, and the next cookie.
-fn read(controls: &[Control]) -> Option<(bool, Vec<u8>)> {
-    let mut parts = value(controls, DIRSYNC)?.expect_constructed()?.into_iter();
-    let more = parts.next().and_then(StructureTag::expect_primitive)?;
-    let (_, more) = parse_uint(&more).ok()?;
-    let cookie = parts.nth(1)?.expect_primitive()?;
-    Some((more != 0, cookie))
+fn read(done: &Answer) -> Option<(bool, Vec<u8>)> {
+    let mut parts = done.control(DIRSYNC)?.enter(SEQUENCE)?;
+    let more = parts.value(INTEGER)?.iter().any(|byte| *byte != 0);
+    let _length = parts.value(INTEGER)?;
+    Some((more, parts.value(OCTETS)?.to_vec()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::SEARCH_DONE;
 
     #[test]
     fn an_answer_without_a_cookie_is_none() {
-        let read = |content: Vec<u8>| {
-            let control = RawControl { ctype: DIRSYNC.to_owned(), crit: false, val: Some(content) };
-            super::read(&[Control(None, control)])
-        };
-        let parts = [element(2, &[1]), element(2, &[0]), element(4, b"cookie")];
-        assert_eq!(read(element(0x30, &parts.concat())), Some((true, b"cookie".to_vec())));
-        assert_eq!(read(element(0x30, &parts[..2].concat())), None);
-        assert_eq!(read(b"nonsense".to_vec()), None);
-        assert_eq!(super::read(&[]), None);
+        let read = |value: &[u8]| super::read(&Answer::of(SEARCH_DONE, b"").with_control(DIRSYNC, value));
+        assert_eq!(read(b"\x30\x0e\x02\x01\x01\x02\x01\x00\x04\x06cookie"), Some((true, b"cookie".to_vec())));
+        assert_eq!(
+            read(b"\x30\x0e\x02\x01\x00\x02\x01\x00\x04\x06cookie"),
+            Some((false, b"cookie".to_vec()))
+        );
+        assert_eq!(read(b"\x30\x06\x02\x01\x01\x02\x01\x00"), None);
+        assert_eq!(read(b"nonsense"), None);
+        assert_eq!(super::read(&Answer::of(SEARCH_DONE, b"")), None);
     }
 }

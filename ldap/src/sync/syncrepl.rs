@@ -5,15 +5,16 @@
 
 use std::collections::HashSet;
 
-use ldap3::{LdapResult, ResultEntry, SearchStream};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Protocol;
 use super::content::{self, EntryState, Info, State};
 use super::watch::{Again, Watch};
+use crate::answer::{Answer, Outcome};
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::link::{Answers, Said};
 use crate::search::{Amount, Search};
 
 /// Follows until the connection ends. A cookie that the server does not take is dropped, and everything is told anew.
@@ -50,43 +51,37 @@ impl Session<'_> {
             doing: DOING,
             ..self.watch.search(None, Amount::Whole)
         };
-        let link = &self.watch.link;
-        let mut answers = search.stream(link).await?;
-        while let Some(answer) = self.next(&mut answers).await? {
-            if answer.is_ref() {
-                continue;
-            }
-            let stale =
-                if answer.is_intermediate() { self.info(answer).await? } else { self.entry(answer).await? };
+        let mut answers = search.ask(&self.watch.link);
+        loop {
+            let stale = match self.next(&mut answers).await? {
+                Said::Entry(answer) => self.entry(answer).await?,
+                Said::Intermediate(answer) => self.info(&answer).await?,
+                Said::Reference => None,
+                Said::Done(done) => return self.end(&done.outcome),
+            };
             if let Some(stale) = stale {
                 return Ok(stale);
             }
         }
-        self.end(&answers.finish().await)
     }
 
     /// The next answer. While the server brings us up to date it may not pause for long; later it may be silent for as
     /// long as it shows that it is alive.
-    async fn next<'a>(
-        &self,
-        answers: &mut SearchStream<'a, String, &'a Vec<String>>,
-    ) -> Result<Option<ResultEntry>, Error> {
+    async fn next(&self, answers: &mut Answers) -> Result<Said, Error> {
         let link = &self.watch.link;
-        let failure = |error| link.failure(DOING, error);
         if self.named.is_some() {
-            let answer = timeout(link.limit(), link.next(answers)).await;
-            return answer.map_err(|_| link.timed_out(DOING))?.map_err(failure);
+            return timeout(link.limit(), answers.next()).await.map_err(|_| link.timed_out(DOING))?;
         }
         loop {
-            if let Ok(answer) = timeout(self.watch.how().probe_every, link.next(answers)).await {
-                return answer.map_err(failure);
+            if let Ok(said) = timeout(self.watch.how().probe_every, answers.next()).await {
+                return said;
             }
             Search::entry("asking for a sign of life", "", &["1.1"]).run(link).await?;
         }
     }
 
-    async fn entry(&mut self, answer: ResultEntry) -> Result<Option<Stale>, Error> {
-        let Some(EntryState { state, id, cookie }) = EntryState::among(&answer.1) else {
+    async fn entry(&mut self, answer: Answer) -> Result<Option<Stale>, Error> {
+        let Some(EntryState { state, id, cookie }) = EntryState::of(&answer) else {
             return Err(self.watch.link.lost(DOING, "an entry came without its state".to_owned()));
         };
         match state {
@@ -94,7 +89,7 @@ impl Session<'_> {
             State::Present => self.still(id),
             State::AddedOrModified => {
                 self.still(id);
-                match Entry::read(answer.0) {
+                match Entry::read(answer) {
                     Ok(entry) => self.watch.tell(entry, Some(id)).await?,
                     Err(dn) => self.watch.skip(&dn, Some(id), "it is not readable".to_owned()).await,
                 };
@@ -103,8 +98,8 @@ impl Session<'_> {
         Ok(self.note(cookie).await)
     }
 
-    async fn info(&mut self, answer: ResultEntry) -> Result<Option<Stale>, Error> {
-        let Some(info) = Info::read(answer.0) else { return Ok(None) };
+    async fn info(&mut self, answer: &Answer) -> Result<Option<Stale>, Error> {
+        let Some(info) = Info::read(answer) else { return Ok(None) };
         let cookie = match info {
             Info::NewCookie(cookie) => Some(cookie),
             Info::Ids { cookie, deleted, ids } => {
@@ -169,17 +164,17 @@ impl Session<'_> {
         self.watch.gone(id).await;
     }
 
-    fn end(&self, result: &LdapResult) -> Result<Stale, Error> {
+    fn end(&self, outcome: &Outcome) -> Result<Stale, Error> {
         let link = &self.watch.link;
-        match result.rc {
+        match outcome.code {
             REFRESH_REQUIRED if self.resumed || self.named.is_none() => Ok(Stale),
             0 => Err(link.lost(DOING, "the server ended it".to_owned())),
             // Limits, busy, unavailable: about the server, not about the cookie.
             3 | 4 | 11 | 51 | 52 => {
-                Err(link.broken_off(DOING, self.named.as_ref().map_or(0, HashSet::len), result))
+                Err(link.broken_off(DOING, self.named.as_ref().map_or(0, HashSet::len), outcome))
             }
             _ if self.resumed && self.named.is_some() => Ok(Stale),
-            _ => Err(link.broken_off(DOING, self.named.as_ref().map_or(0, HashSet::len), result)),
+            _ => Err(link.broken_off(DOING, self.named.as_ref().map_or(0, HashSet::len), outcome)),
         }
     }
 }

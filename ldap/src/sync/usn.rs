@@ -3,14 +3,14 @@
 //! Every controller counts for itself, and begins a new count when its database is restored; so a cookie carries the
 //! identity of the count, `invocationId`, and with another one everything is told anew.
 
-use ldap3::Scope;
-use ldap3::controls::RawControl;
 use uuid::Uuid;
 
 use super::active_directory::{News, naming_context};
 use super::watch::Watch;
+use crate::assertion::Filter;
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::request::{Control, Scope};
 use crate::search::{Amount, Search};
 
 /// One controller's count.
@@ -61,11 +61,11 @@ impl UpdateNumbers {
         let search = Search {
             doing: DOING,
             base: self.context.clone(),
-            scope: Scope::Subtree,
-            filter: format!("(uSNChanged>={})", since + 1),
+            scope: Scope::Whole,
+            filter: Filter::AtLeast("uSNChanged".to_owned(), (since + 1).to_string().into_bytes()),
             attributes: ["objectGUID", "objectClass"].map(str::to_owned).to_vec(),
             amount: Amount::All { page: watch.watcher.inner.settings.page_size },
-            controls: vec![RawControl { ctype: SHOW_DELETED.to_owned(), crit: true, val: None }],
+            controls: vec![Control { name: SHOW_DELETED, critical: true, value: None }],
         };
         Ok(search.run(&watch.link).await?.entries)
     }

@@ -1,7 +1,7 @@
 //! Watching: one kind of entries, followed from server to server.
 //!
-//! Each connection lives in a task of its own with everything of the protocol library in it. When that task ends, be it
-//! by a panic that a server provoked, the connection is lost, and the next one goes on from the last cookie.
+//! Each connection lives in a task of its own. When that ends, be it by a mistake of ours in reading what a server sent, the
+//! connection is lost, and the next one goes on from the last cookie: nobody who was dismissed stays for that.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::checkpoint::Cookie;
 use super::pause::Pause;
 use super::{Change, Follow, Kind, Protocol, active_directory, listing, offered, syncrepl};
+use crate::assertion::Filter;
 use crate::connector::{FAIL_BACK, Inner};
 use crate::diagnostic;
 use crate::entry::Entry;
@@ -164,13 +165,17 @@ impl Watch {
     }
 
     /// The search for all that is followed, or for those of it that pass another filter too.
-    pub(super) fn search(&self, and: Option<&str>, amount: Amount) -> Search {
-        let settings = &self.watcher.inner.settings;
+    pub(super) fn search(&self, and: Option<Filter>, amount: Amount) -> Search {
+        let inner = &self.watcher.inner;
+        let settings = &inner.settings;
         let own = match self.watcher.out.kind {
-            Kind::People => &settings.user_filter,
-            Kind::Groups => settings.group_filter.as_ref().unwrap_or(&settings.user_filter),
+            Kind::People => inner.user_filter.clone(),
+            Kind::Groups => inner.group_filter.as_ref().unwrap_or(&inner.user_filter).clone(),
         };
-        let filter = and.map_or_else(|| own.clone(), |and| format!("(&{own}{and})"));
+        let filter = match and {
+            Some(and) => own.and(and),
+            None => own,
+        };
         match self.watcher.out.kind {
             Kind::People => people_search(settings, &self.watcher.judge, filter, amount),
             Kind::Groups => group_search(settings, filter, amount),

@@ -280,7 +280,8 @@ async fn a_silent_server_costs_no_more_than_the_limit() {
     }
 }
 
-#[tokio::test]
+/// The server's thread is waited for, and the connection ends in another.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_breaks_the_protocol_is_a_lost_connection() {
     let deep = |levels: usize| {
         let mut bytes = Vec::new();
@@ -291,11 +292,10 @@ async fn a_server_that_breaks_the_protocol_is_a_lost_connection() {
         bytes.reverse();
         bytes
     };
-    let answers: [(&str, Vec<u8>); 7] = [
+    let answers: [(&str, Vec<u8>); 6] = [
         ("an extended response to a search", vec![0x30, 0x0c, 2, 1, 2, 0x78, 7, 10, 1, 0, 4, 0, 4, 0]),
         ("an empty message", vec![0x30, 0]),
         ("a result without parts", vec![0x30, 5, 2, 1, 2, 0x65, 0]),
-        ("a result whose text is not UTF-8", vec![0x30, 0x0d, 2, 1, 2, 0x65, 8, 10, 1, 0, 4, 0, 4, 1, 0xff]),
         ("half a gigabyte", vec![0x30, 0x84, 0x20, 0, 0, 0]),
         ("a nest of a hundred thousand", deep(100_000)),
         ("a web page", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),

@@ -85,7 +85,7 @@ impl Difference {
                 continue;
             }
             let known = people.by_id(id);
-            let told = told.people.get(&id).and_then(Option::as_ref).map(draft);
+            let told = told.people.get(&id).cloned().flatten();
             let Some(draft) = told.or_else(|| redraft(known.as_deref()?, now)) else { continue };
             open.extend(known.iter().flat_map(|account| picture.waiting_after(account)));
             drafts.push(draft);
@@ -267,46 +267,36 @@ fn leaver(account: &Account, why: &str) -> Option<Leaver> {
     })
 }
 
-/// Whether nothing is told of somebody that was not so before. In which groups they are, groups say.
-pub(super) fn is_known_so(account: &Account, person: &Person) -> bool {
-    let draft = AccountDraft { groups: account.groups.clone(), ..draft(person) };
-    !differs(account, &draft)
-}
-
 /// Somebody as the directory tells of them, but for the groups.
-fn draft(person: &Person) -> AccountDraft {
-    let disabled = person.disabled.as_ref().map(ToString::to_string);
-    let expires = person.expires.map(|(end, rule)| (Timestamp::from(end), rule.to_string()));
+pub(super) fn draft(person: Person) -> AccountDraft {
+    let Person { title, phone, locale, time_zone, .. } = person;
     let entry = AccountEntry {
-        dn: person.dn.clone(),
+        dn: person.dn,
         login: person.login.to_lowercase(),
         groups: person.groups.iter().map(|dn| group_name(dn).to_owned()).collect(),
-        disabled,
-        expires,
-        card: Card {
-            title: person.title.clone(),
-            phone: person.phone.clone(),
-            locale: person.locale.clone(),
-            time_zone: person.time_zone.clone(),
-        },
+        disabled: person.disabled.as_ref().map(ToString::to_string),
+        expires: person.expires.map(|(end, rule)| (Timestamp::from(end), rule.to_string())),
+        card: Card { title, phone, locale, time_zone },
     };
     AccountDraft {
         id: AccountId::from(person.id),
         name: entry.login.clone(),
-        display: person.name.clone(),
-        mail: person.mail.clone(),
+        display: person.name,
+        mail: person.mail,
         source: Source::Ldap,
         groups: Vec::new(),
         directory_disabled: entry.disabled.clone(),
-        entry: Some(entry),
+        entry: Some(Arc::new(entry)),
     }
 }
 
 /// Somebody of whom the directory told before, at this moment.
 fn redraft(account: &Account, now: Timestamp) -> Option<AccountDraft> {
     let mut entry = account.entry.clone()?;
-    if let Some((_, why)) = entry.expires.take_if(|(end, _)| *end <= now) {
-        entry.disabled.get_or_insert(why);
+    if entry.expires.as_ref().is_some_and(|(end, _)| *end <= now) {
+        let entry = Arc::make_mut(&mut entry);
+        let why = entry.expires.take().map(|(_, why)| why);
+        entry.disabled = entry.disabled.take().or(why);
     }
     Some(AccountDraft {
         id: account.id,
@@ -339,10 +329,14 @@ fn group_name(dn: &str) -> &str {
 }
 
 fn differs(known: &Account, draft: &AccountDraft) -> bool {
-    known.name != draft.name
-        || known.display != draft.display
-        || known.mail != draft.mail
-        || known.groups != draft.groups
-        || known.directory_disabled != draft.directory_disabled
-        || known.entry != draft.entry
+    !is_known_so(known, draft) || known.groups != draft.groups
+}
+
+/// Whether nothing is told of somebody that was not so before. In which groups they are, groups say.
+pub(super) fn is_known_so(known: &Account, draft: &AccountDraft) -> bool {
+    known.name == draft.name
+        && known.display == draft.display
+        && known.mail == draft.mail
+        && known.directory_disabled == draft.directory_disabled
+        && known.entry == draft.entry
 }

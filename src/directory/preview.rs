@@ -1,5 +1,7 @@
 //! Preview: what a sync would do, under the settings of now or under others, without doing it.
 
+use std::sync::Arc;
+
 use chancery_ldap::Connector;
 use serde::Serialize;
 
@@ -81,7 +83,7 @@ fn line(known: Option<&Account>, draft: &AccountDraft) -> Line {
         _ => What::Change,
     };
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".into());
-    let entry = |entry: &Option<AccountEntry>| entry.as_ref().map(|entry| entry.dn.clone());
+    let entry = |entry: &Option<Arc<AccountEntry>>| entry.as_ref().map(|entry| entry.dn.clone());
     let mut details: Vec<String> = [
         ("account", known.name.clone(), draft.name.clone()),
         ("name", known.display.clone(), draft.display.clone()),

@@ -6,14 +6,15 @@ use std::hash::Hash;
 use chancery_ldap::{Change, Group, Kind, Person, Skipped};
 use uuid::Uuid;
 
-use super::difference::is_known_so;
+use super::difference::{draft, is_known_so};
 use super::people::People;
 use crate::id::AccountId;
+use crate::store::AccountDraft;
 
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// As they are; `None` is gone.
-    pub(super) people: HashMap<AccountId, Option<Person>>,
+    pub(super) people: HashMap<AccountId, Option<AccountDraft>>,
     pub(super) groups: HashMap<Uuid, Option<Group>>,
     /// At the end of a list: nobody else is there.
     pub(super) all_people: Option<HashSet<AccountId>>,
@@ -29,7 +30,8 @@ const NAMED: usize = 1000;
 
 impl Told {
     pub(super) fn of(person: Person) -> Self {
-        Self { people: HashMap::from([(person.id.into(), Some(person))]), ..Self::default() }
+        let draft = draft(person);
+        Self { people: HashMap::from([(draft.id, Some(draft))]), ..Self::default() }
     }
 
     /// One step of the stream, heard by who knows these people already, if anybody does. Steps that tell of the connection change nothing.
@@ -87,13 +89,13 @@ impl Told {
 
     /// Whoever is known just so only has to be there: a list of everybody is no longer than what changed.
     fn person(&mut self, person: Person, known: Option<&People>) {
-        let id = person.id.into();
-        note(&mut self.all_people, id, true);
-        let known = known.and_then(|known| known.by_id(id));
-        if known.is_some_and(|account| is_known_so(&account, &person)) {
-            self.people.remove(&id);
+        let draft = draft(person);
+        note(&mut self.all_people, draft.id, true);
+        let known = known.and_then(|known| known.by_id(draft.id));
+        if known.is_some_and(|account| is_known_so(&account, &draft)) {
+            self.people.remove(&draft.id);
         } else {
-            self.people.insert(id, Some(person));
+            self.people.insert(draft.id, Some(draft));
         }
     }
 

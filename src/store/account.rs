@@ -1,10 +1,12 @@
 //! People: from the built-in directory, or as the last sync of LDAP saw them.
 
+use std::sync::Arc;
+
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::kept::{Kept, Value};
+use super::kept::{Kept, Value, statement};
 use super::schema::{account, verifier};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -41,7 +43,7 @@ pub(crate) struct Account {
     pub(crate) directory_disabled: Option<String>,
     pub(crate) created_at: Timestamp,
     /// Only of people from LDAP that were heard of since it is kept.
-    pub(crate) entry: Option<Entry>,
+    pub(crate) entry: Option<Arc<Entry>>,
 }
 
 /// What the directory says of somebody beyond what others see, from which the account follows.
@@ -86,7 +88,7 @@ pub(crate) struct AccountDraft {
     pub(crate) source: Source,
     pub(crate) groups: Vec<String>,
     pub(crate) directory_disabled: Option<String>,
-    pub(crate) entry: Option<Entry>,
+    pub(crate) entry: Option<Arc<Entry>>,
 }
 
 impl AccountDraft {
@@ -161,7 +163,7 @@ impl Tx {
         let [name, display, mail, source, groups, disabled, entry] = columns(draft, &groups, &entry);
         let values =
             [id[..].into(), name, display, mail, source, groups, disabled, entry, now.micros().into()];
-        let is_new = Kept(ADD, &values).run(&mut self.view.conn)? > 0;
+        let is_new = Kept(Add, &values).run(&mut self.view.conn)? > 0;
         if !is_new {
             self.change_account(draft)?;
         }
@@ -173,7 +175,7 @@ impl Tx {
         let (id, (groups, entry)) = (draft.id.to_bytes(), said(draft)?);
         let [name, display, mail, source, groups, disabled, entry] = columns(draft, &groups, &entry);
         let values = [name, display, mail, source, groups, disabled, entry, id[..].into()];
-        Kept(CHANGE, &values).run(&mut self.view.conn)?;
+        Kept(Change, &values).run(&mut self.view.conn)?;
         Ok(())
     }
 
@@ -212,15 +214,21 @@ impl Tx {
     }
 }
 
-const ADD: &str = "INSERT INTO account (id, name, display, mail, source, groups, directory_disabled, entry, created_at) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+statement!(
+    Add,
+    "INSERT INTO account (id, name, display, mail, source, groups, directory_disabled, entry, created_at) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+);
 
-const CHANGE: &str = "UPDATE account SET name = ?, display = ?, mail = ?, source = ?, groups = ?, directory_disabled = ?, \
-    entry = ?, removed_at = NULL WHERE id = ?";
+statement!(
+    Change,
+    "UPDATE account SET name = ?, display = ?, mail = ?, source = ?, groups = ?, directory_disabled = ?, \
+    entry = ?, removed_at = NULL WHERE id = ?"
+);
 
 /// Groups and entry, as they are written.
 fn said(draft: &AccountDraft) -> Result<(String, Option<String>), StoreError> {
-    Ok((to_json(&draft.groups)?, draft.entry.as_ref().map(to_json).transpose()?))
+    Ok((to_json(&draft.groups)?, draft.entry.as_deref().map(to_json).transpose()?))
 }
 
 fn columns<'a>(draft: &'a AccountDraft, groups: &'a str, entry: &'a Option<String>) -> [Value<'a>; 7] {
@@ -247,7 +255,7 @@ fn from_row(row: Row) -> Result<Account, StoreError> {
         admin_disabled: row.admin_disabled,
         directory_disabled: row.directory_disabled,
         created_at: Timestamp::from_micros(row.created_at),
-        entry: row.entry.as_deref().map(from_json).transpose()?,
+        entry: row.entry.as_deref().map(from_json).transpose()?.map(Arc::new),
     })
 }
 

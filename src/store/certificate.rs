@@ -4,7 +4,7 @@ use diesel::dsl::{max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::kept::Kept;
+use super::kept::{Kept, statement};
 use super::schema::{account, certificate};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -251,10 +251,8 @@ impl Tx {
         names: &str,
         place: i64,
     ) -> Result<(), StoreError> {
-        let activate = "UPDATE certificate SET der = ?, names = ?, log_place = ?,
-                        state = CASE state WHEN 'intended' THEN 'active' ELSE state END WHERE serial = ?";
         let values = [der.into(), names.into(), place.into(), serial.into()];
-        Kept(activate, &values).run(&mut self.view.conn)?;
+        Kept(Activate, &values).run(&mut self.view.conn)?;
         self.index_later(serial, names);
         Ok(())
     }
@@ -277,6 +275,12 @@ impl Tx {
         Ok(changed > 0)
     }
 }
+
+statement!(
+    Activate,
+    "UPDATE certificate SET der = ?, names = ?, log_place = ?, \
+     state = CASE state WHEN 'intended' THEN 'active' ELSE state END WHERE serial = ?"
+);
 
 /// As the column has it.
 fn signed(issuer: u32) -> i32 {

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::envelope::SWEPT;
 use super::fixed::StillWaiting;
-use super::kept::Kept;
+use super::kept::{Kept, statement};
 use super::schema::{inbox, message, queue};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::{AccountId, MessageId, SessionId};
@@ -151,8 +151,7 @@ impl Tx {
     fn mark_inbox(&mut self, seq: i64, account: AccountId, fate: i32) -> Result<bool, StoreError> {
         let (account, fate) = (account.to_bytes(), i64::from(fate));
         let values = [fate.into(), seq.into(), account[..].into(), fate.into()];
-        let mark = Kept("UPDATE inbox SET fate = ? WHERE message = ? AND account = ? AND fate < ?", &values);
-        Ok(mark.run(&mut self.view.conn)? > 0)
+        Ok(Kept(Mark, &values).run(&mut self.view.conn)? > 0)
     }
 
     /// The session acknowledged it.
@@ -180,6 +179,8 @@ impl Tx {
         Ok(())
     }
 }
+
+statement!(Mark, "UPDATE inbox SET fate = ? WHERE message = ? AND account = ? AND fate < ?");
 
 impl View {
     /// What the account waits for, after `after`, oldest first.

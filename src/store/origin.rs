@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::kept::Kept;
+use super::kept::{Kept, statement};
 use super::schema::origin;
 use super::{StoreError, Tx, View, id16};
 use crate::id::{AccountId, MessageId};
@@ -46,12 +46,15 @@ impl Tx {
             message[..].into(),
             now.micros().into(),
         ];
-        let put = "INSERT OR REPLACE INTO origin (account, client_id, packet, digest, message, at)
-                   VALUES (?, ?, ?, ?, ?, ?)";
-        Kept(put, &values).run(&mut self.view.conn)?;
+        Kept(Put, &values).run(&mut self.view.conn)?;
         Ok(())
     }
 }
+
+statement!(
+    Put,
+    "INSERT OR REPLACE INTO origin (account, client_id, packet, digest, message, at) VALUES (?, ?, ?, ?, ?, ?)"
+);
 
 impl View {
     /// The message that this publication already became, if it is one sent again.

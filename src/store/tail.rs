@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
-use super::kept::Kept;
+use super::kept::{Kept, statement};
 use super::schema::certificate_text;
 use super::{StoreError, Tx};
 use crate::time::Timestamp;
@@ -84,10 +84,10 @@ impl Tx {
         if let Some(AuditHead { seq, hash, latest }) = audit {
             let data = [&hash[..], &latest.micros().to_be_bytes()].concat();
             let values = [HEAD.into(), seq.into(), data[..].into()];
-            Kept("INSERT OR REPLACE INTO mark (name, value, data) VALUES (?, ?, ?)", &values).run(conn)?;
+            Kept(SetHead, &values).run(conn)?;
         }
         if let Some(edge) = edge {
-            Kept("UPDATE log_edge SET edge = ?", &[edge[..].into()]).run(conn)?;
+            Kept(SetEdge, &[edge[..].into()]).run(conn)?;
         }
         for (serial, names) in names {
             diesel::insert_into(certificate_text::table)
@@ -97,6 +97,9 @@ impl Tx {
         Ok(())
     }
 }
+
+statement!(SetHead, "INSERT OR REPLACE INTO mark (name, value, data) VALUES (?, ?, ?)");
+statement!(SetEdge, "UPDATE log_edge SET edge = ?");
 
 /// The mark under which the audit's head is kept.
 pub(super) const HEAD: &str = "audit";

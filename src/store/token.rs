@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::kept::Kept;
+use super::kept::{Kept, statement};
 use super::schema::{pending, token};
 use super::{StoreError, Tx, View, bad_row, id16};
 use crate::id::AccountId;
@@ -77,12 +77,7 @@ impl Tx {
     /// Uses a token up, once; `false` when it is unknown, used, dead or too old.
     pub(crate) fn use_token(&mut self, hash: &[u8; 32], now: Timestamp) -> Result<bool, StoreError> {
         let values = [now.micros().into(), hash[..].into(), i64::from(MISSES).into(), now.micros().into()];
-        let used = Kept(
-            "UPDATE token SET used_at = ? WHERE hash = ? AND used_at IS NULL AND misses < ? AND expires_at > ?",
-            &values,
-        );
-        let used = used.run(&mut self.view.conn)?;
-        Ok(used > 0)
+        Ok(Kept(Use, &values).run(&mut self.view.conn)? > 0)
     }
 
     /// Somebody came with the token's name and a wrong secret.
@@ -93,6 +88,11 @@ impl Tx {
         Ok(())
     }
 }
+
+statement!(
+    Use,
+    "UPDATE token SET used_at = ? WHERE hash = ? AND used_at IS NULL AND misses < ? AND expires_at > ?"
+);
 
 /// One that is bound to a request lives as long as the request, which alone it is good for.
 fn alive(now: Timestamp) -> token::BoxedQuery<'static, diesel::sqlite::Sqlite> {

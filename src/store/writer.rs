@@ -9,7 +9,7 @@ use diesel::connection::SimpleConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
-use super::kept::Kept;
+use super::kept::{Kept, statement};
 use super::tail::Tail;
 use super::{StoreError, Tx};
 use crate::metrics::METRICS;
@@ -174,7 +174,7 @@ fn run_all(
 
 fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
     if job.undoable {
-        BEGIN.run(&mut tx.view.conn)?;
+        Kept(Begin, &[]).run(&mut tx.view.conn)?;
     }
     let before = job.undoable.then(|| tx.tail.before());
     let ran = (job.run)(Some(tx));
@@ -188,11 +188,72 @@ fn run_one(tx: &mut Tx, job: Job, answers: &mut Vec<Answer>) -> Result<(), Store
         _ => {}
     }
     if job.undoable {
-        END.run(&mut tx.view.conn)?;
+        Kept(End, &[]).run(&mut tx.view.conn)?;
     }
     Ok(())
 }
 
-/// Unlike other words in SQL their statements are kept, for there are two to each unit.
-const BEGIN: Kept<'static> = Kept("SAVEPOINT unit", &[]);
-const END: Kept<'static> = Kept("RELEASE unit", &[]);
+// Unlike other words in SQL they are kept, for there are two to most units.
+statement!(Begin, "SAVEPOINT unit");
+statement!(End, "RELEASE unit");
+
+#[cfg(test)]
+mod tests {
+    use super::super::open;
+    use super::*;
+
+    type Told = oneshot::Receiver<Result<(), StoreError>>;
+
+    /// Writes a row of the log at this place, of which there can be only one.
+    fn row(tx: &mut Tx, place: i64) -> Result<(), StoreError> {
+        tx.grow_log(&[(0, place, [0; 32])], b"edge")
+    }
+
+    fn refusal() -> StoreError {
+        StoreError::Commit("refused".into())
+    }
+
+    /// A unit that writes a row, and then may refuse.
+    fn writes(place: i64, refuses: bool) -> (Job, Told) {
+        let (answer, told) = oneshot::channel();
+        let work =
+            move |tx: &mut Tx| row(tx, place).and_then(|()| if refuses { Err(refusal()) } else { Ok(()) });
+        (Job::new(work, answer), told)
+    }
+
+    /// A unit that may refuse, and else writes a row.
+    fn decides(place: i64, refuses: bool) -> (Job, Told) {
+        let (answer, told) = oneshot::channel();
+        let decide = move |_: &mut Tx| if refuses { Err(refusal()) } else { Ok(place) };
+        (Job::decided(decide, row, answer), told)
+    }
+
+    /// Runs the units as one batch: whether each is told that it stands, and which rows there are then.
+    fn batch(units: Vec<(Job, Told)>) -> (Vec<bool>, Vec<i64>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tx = open::writer(&folder.path().join("store.db")).unwrap();
+        let (jobs, told): (Vec<_>, Vec<_>) = units.into_iter().unzip();
+        transact(&mut tx, jobs.into_iter(), false);
+        let told = told.into_iter().map(|mut told| told.try_recv().unwrap().is_ok()).collect();
+        let rows = (0..9).filter(|place| !tx.view.log_rows(0, *place, 1).unwrap().is_empty()).collect();
+        (told, rows)
+    }
+
+    #[test]
+    fn what_a_unit_refuses_is_undone_alone() {
+        let units =
+            vec![writes(0, false), writes(1, true), decides(2, false), decides(3, true), writes(4, false)];
+        assert_eq!(batch(units), (vec![true, false, true, false, true], vec![0, 2, 4]));
+    }
+
+    #[test]
+    fn of_a_batch_that_the_database_fails_nothing_stands_and_everybody_is_told() {
+        let units = vec![writes(0, false), decides(1, false), decides(1, false), writes(2, false)];
+        assert_eq!(batch(units), (vec![false; 4], vec![]));
+    }
+
+    #[test]
+    fn a_row_that_is_there_already_fails_one_unit_where_it_can_be_undone_alone() {
+        assert_eq!(batch(vec![writes(0, false), writes(0, false)]), (vec![true, false], vec![0]));
+    }
+}

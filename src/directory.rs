@@ -346,7 +346,7 @@ impl Directory {
         };
         let bring = |account: Option<Account>| {
             let gone = if account.is_some() { &[][..] } else { &[about] };
-            drop(self.people.bring(account, gone));
+            drop(self.people.bring(account.map(Arc::new), gone));
         };
         self.turn(work, bring).await
     }

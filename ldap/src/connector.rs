@@ -13,10 +13,12 @@ use tokio::time::Instant;
 use crate::answer::Outcome;
 use crate::assertion::Filter;
 use crate::credentials::Credentials;
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::link::Link;
 use crate::request::Modification;
 use crate::rules::{Judge, Rules};
+use crate::schema::Schema;
 use crate::search::{Found, Search};
 use crate::servers::{Opened, PLAIN, Servers, ServiceAccount};
 use crate::settings::{Parsed, Problem, Security, Settings, SettingsError};
@@ -47,6 +49,8 @@ pub struct Health {
     pub pushes_changes: bool,
     /// How changes would be followed, best first.
     pub protocols: Vec<Protocol>,
+    /// Names in the settings that the server's schema does not have, each with its place and what was probably meant.
+    pub unknown: Vec<String>,
     /// Preferred servers that failed before this one answered.
     pub tried: Vec<Error>,
 }
@@ -212,7 +216,7 @@ fn present(bind_dn: &str, credentials: Credentials) -> Result<(ServiceAccount, O
 
 impl Health {
     /// What is not as it should be, each with what to do about it.
-    pub fn advice(&self) -> Vec<&'static str> {
+    pub fn advice(&self) -> Vec<String> {
         let only_lists = self.protocols.iter().all(|protocol| *protocol == Protocol::Polling);
         let wrong = [
             (
@@ -233,7 +237,8 @@ impl Health {
                  389's Content Synchronization plug-in, or grant the service account Replicating Directory Changes",
             ),
         ];
-        wrong.into_iter().filter_map(|(is_wrong, what)| is_wrong.then_some(what)).collect()
+        let wrong = wrong.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, what)| what.to_owned());
+        self.unknown.iter().cloned().chain(wrong).collect()
     }
 }
 
@@ -260,10 +265,25 @@ impl Inner {
             pages: offers("1.2.840.113556.1.4.319"),
             pushes_changes: offers(sync::SYNC_REQUEST),
             protocols: root.as_ref().map(|root| sync::offered(root, &self.settings)).unwrap_or_default(),
+            unknown: match &root {
+                Some(root) => self.unknown(root, &link).await,
+                None => Vec::new(),
+            },
             tried,
         };
         link.close().await;
         Ok(health)
+    }
+
+    /// What of the settings the server does not know.
+    async fn unknown(&self, root: &Entry, link: &Link) -> Vec<String> {
+        let Some(schema) = Schema::at(root, link).await else { return Vec::new() };
+        let Settings { user_filter, group_filter, .. } = &self.settings;
+        let mut filters = vec![("user_filter", user_filter.as_str(), &self.user_filter)];
+        if let (Some(text), Some(filter)) = (group_filter, &self.group_filter) {
+            filters.push(("group_filter", text, filter));
+        }
+        schema.unknown(&self.settings, &filters)
     }
 
     /// Opens a connection and signs it in as the service account, one at a time. A refusal holds for a while and for

@@ -32,6 +32,7 @@ mod people;
 mod publish;
 mod request;
 mod rules;
+mod schema;
 mod search;
 pub mod serve;
 mod servers;

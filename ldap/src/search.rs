@@ -50,12 +50,13 @@ const MOST: usize = 1_000_000;
 const MOST_EMPTY_PAGES: usize = 1_000;
 
 /// What is asked of the entry without a name (RFC 4512 §5.1); the last three are Active Directory's.
-const ROOT_DSE: [&str; 8] = [
+const ROOT_DSE: [&str; 9] = [
     "vendorName",
     "vendorVersion",
     "supportedControl",
     "supportedCapabilities",
     "namingContexts",
+    "subschemaSubentry",
     "defaultNamingContext",
     "dsServiceName",
     "highestCommittedUSN",

@@ -220,7 +220,7 @@ impl Settings {
 const LONGEST: Duration = Duration::from_secs(300);
 
 impl AttributeMap {
-    fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let keys: [(_, &str); 8] = [
             ("attributes.login", &self.login),
             ("attributes.name", &self.name),

@@ -65,7 +65,7 @@ impl Server {
             sees_people: Some(health.sees_people),
             pages: Some(health.pages),
             protocols: health.protocols.iter().map(ToString::to_string).collect(),
-            advice: health.advice().into_iter().map(str::to_owned).collect(),
+            advice: health.advice(),
             vendor: health.vendor,
         }
     }

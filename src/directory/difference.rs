@@ -165,7 +165,7 @@ impl Difference {
         let account = |draft: AccountDraft| {
             let known = people.by_id(draft.id);
             let before = known.as_deref().or_else(|| back.get(&draft.id));
-            draft.account(before, now)
+            Arc::new(draft.account(before, now))
         };
         people.bring(put.map(account), &gone)
     }

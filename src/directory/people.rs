@@ -55,13 +55,16 @@ impl People {
 
     /// These are as the store has them now, and those are gone; says how they were before, and how they are. One caller
     /// at a time.
-    pub(super) fn bring(&self, accounts: impl IntoIterator<Item = Account>, gone: &[AccountId]) -> Turned {
+    pub(super) fn bring(
+        &self,
+        accounts: impl IntoIterator<Item = Arc<Account>>,
+        gone: &[AccountId],
+    ) -> Turned {
         // Whoever asks for another group waits, and sees all of it.
         let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
         let (by_id, by_name) = (self.by_id.pin(), self.by_name.pin());
         let mut turned = Turned::default();
         for account in accounts {
-            let account = Arc::new(account);
             by_name.insert(account.name.clone(), account.clone());
             turned.before.extend(by_id.insert(account.id, account.clone()).cloned());
             turned.after.push(account);

@@ -143,10 +143,10 @@ struct Row {
 
 impl View {
     /// Everybody who has not been removed, by name.
-    pub(crate) fn accounts(&mut self) -> Result<Vec<Account>, StoreError> {
+    pub(crate) fn accounts(&mut self) -> Result<Vec<Arc<Account>>, StoreError> {
         let all = account::table.filter(account::removed_at.is_null()).order(account::name);
         let rows = all.select(Row::as_select()).load_iter::<Row, DefaultLoadingMode>(&mut self.conn)?;
-        rows.map(|row| from_row(row?)).collect()
+        rows.map(|row| from_row(row?).map(Arc::new)).collect()
     }
 
     /// Somebody who has not been removed.

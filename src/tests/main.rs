@@ -35,6 +35,7 @@ mod ocsp;
 mod owed;
 mod pace;
 mod pkcs11;
+mod preview;
 mod reload;
 mod roll;
 mod self_service;

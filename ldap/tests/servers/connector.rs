@@ -214,6 +214,15 @@ async fn each_server_is_tested_and_a_refused_service_account_is_not_tried_at_the
     let advice = checked[2].1.as_ref().unwrap().advice();
     assert!(advice.len() == 1 && advice[0].contains("user_filter"), "{advice:?}");
 
+    let slip = Settings {
+        servers: vec![slapd.ldaps_url.clone()],
+        user_filter: "(&(objectClass=inetOrgPersn)(uid=alice))".to_owned(),
+        ..settings(&slapd)
+    };
+    let advice = connector(&slapd, slip).check().await.unwrap().advice();
+    let meant = "user_filter, character 16: the server knows no class \"inetOrgPersn\"; did you mean \"inetOrgPerson\"?";
+    assert!(advice[0] == meant && advice.len() == 2, "{advice:?}");
+
     let wrong = Connector::new(nobody_passes, Zeroizing::new("mistyped".to_owned())).unwrap();
     let checked = wrong.check_each().await;
     assert_eq!(checked.len(), 2, "{checked:?}");

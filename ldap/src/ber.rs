@@ -95,7 +95,8 @@ pub(crate) fn length(bytes: &[u8]) -> Option<(usize, usize)> {
 
 /// Whether `bytes` are elements whose parts, at every depth, fill them exactly (X.690 §8.1).
 pub(crate) fn check(bytes: &[u8], deepest: usize) -> Result<(), &'static str> {
-    let mut ends = vec![bytes.len()];
+    let mut ends = Vec::with_capacity(deepest + 1);
+    ends.push(bytes.len());
     let mut at = 0;
     while let Some(&end) = ends.last() {
         if at == end {

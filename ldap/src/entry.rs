@@ -149,8 +149,7 @@ impl Entry {
             Ok(bytes) => Some(Uuid::from_bytes(bytes)),
             // 389 Directory Server sets its hyphens elsewhere: 8-8-8-8.
             Err(_) => std::str::from_utf8(value).ok().and_then(|text| {
-                let digits: String = text.chars().filter(|character| *character != '-').collect();
-                Uuid::try_parse(&digits).ok()
+                Uuid::try_parse(text).or_else(|_| Uuid::try_parse(&text.replace('-', ""))).ok()
             }),
         };
         match id.filter(|id| !id.is_nil()) {

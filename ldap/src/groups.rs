@@ -143,7 +143,7 @@ fn in_chain(dn: &str) -> Filter {
 /// Everything that a [`Group`] is read from.
 pub(crate) fn group_attributes(settings: &Settings) -> Vec<String> {
     let mut attributes = MEMBERS.map(str::to_owned).to_vec();
-    attributes.extend(id_attributes(&settings.attributes).iter().map(ToString::to_string));
+    attributes.extend(id_attributes(&settings.attributes).map(str::to_owned));
     attributes.extend(["cn".to_owned(), "memberUid".to_owned()]);
     attributes
 }

@@ -31,14 +31,16 @@ pub(crate) async fn read_message(from: &mut (impl AsyncRead + Unpin)) -> Result<
     if first != [SEQUENCE] {
         return Err(Broken::Protocol("a message does not begin as one"));
     }
-    let mut message = vec![SEQUENCE, from.read_u8().await?];
-    for _ in 0..length_bytes(message[1])? {
-        message.push(from.read_u8().await?);
-    }
-    let (length, _) = ber::length(&message[1..]).ok_or(Broken::Protocol("a length without an end"))?;
+    let mut head = [SEQUENCE; 6];
+    head[1] = from.read_u8().await?;
+    let count = length_bytes(head[1])?;
+    from.read_exact(&mut head[2..2 + count]).await?;
+    let (length, _) = ber::length(&head[1..]).ok_or(Broken::Protocol("a length without an end"))?;
     if length > LONGEST {
         return Err(Broken::Protocol("a message is longer than 16 MiB"));
     }
+    let mut message = Vec::with_capacity(2 + count + length.min(PIECE));
+    message.extend_from_slice(&head[..2 + count]);
     let end = message.len() + length;
     // Piece by piece, so that an announced length costs nothing until it is sent.
     while message.len() < end {

@@ -91,7 +91,10 @@ impl Nesting {
         }
         self.by_name.insert(node.dn, group.id);
         for member in &node.members {
-            self.by_member.entry(*member).or_default().push(group.id);
+            let groups = self.by_member.entry(*member).or_default();
+            // Most are in a few groups and stay in them.
+            groups.reserve_exact(1);
+            groups.push(group.id);
         }
         self.groups.insert(group.id, node);
         touched

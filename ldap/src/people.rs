@@ -136,7 +136,7 @@ pub(crate) fn people_attributes(settings: &Settings, judge: &Judge) -> Vec<Strin
     if settings.group_filter.is_none() {
         attributes.push(map.groups.clone());
     }
-    attributes.extend(id_attributes(map).iter().map(|attribute| (*attribute).to_owned()));
+    attributes.extend(id_attributes(map).map(str::to_owned));
     attributes.extend(disabled::ATTRIBUTES.map(str::to_owned));
     attributes.extend(judge.filter.iter().flat_map(Filter::attributes));
     attributes.sort_by_key(|attribute| attribute.to_ascii_lowercase());
@@ -159,12 +159,10 @@ pub(crate) fn people_search(settings: &Settings, judge: &Judge, filter: Filter, 
 
 /// Where the key may stand. 389 Directory Server always has `nsUniqueId` and may gain `entryUUID` later; in this order
 /// such a change changes nobody's key.
-pub(crate) fn id_attributes(map: &AttributeMap) -> Vec<&str> {
-    if map.id.eq_ignore_ascii_case(AUTO) {
-        vec!["nsUniqueId", "objectGUID", "entryUUID"]
-    } else {
-        vec![&map.id]
-    }
+pub(crate) fn id_attributes(map: &AttributeMap) -> impl Iterator<Item = &str> {
+    let chosen = Some(map.id.as_str()).filter(|id| !id.eq_ignore_ascii_case(AUTO));
+    let usual = if chosen.is_some() { &[][..] } else { &["nsUniqueId", "objectGUID", "entryUUID"] };
+    usual.iter().copied().chain(chosen)
 }
 
 pub(crate) fn read_id(entry: &Entry, map: &AttributeMap) -> Result<Option<Uuid>, String> {
@@ -186,8 +184,8 @@ impl Person {
         if entry.dn.is_empty() {
             return Err("it has no name".to_owned());
         }
-        let id =
-            read_id(entry, map)?.ok_or_else(|| format!("it has no {}", id_attributes(map).join(" or ")))?;
+        let no_id = || format!("it has no {}", id_attributes(map).collect::<Vec<_>>().join(" or "));
+        let id = read_id(entry, map)?.ok_or_else(no_id)?;
         let login = login(entry, map)?;
         let Verdict { disabled, expires } = Verdict::of(entry, judge, now)?;
         let name = entry.text(&map.name)?.unwrap_or_else(|| login.clone());
@@ -212,8 +210,8 @@ impl Person {
 
 /// The login; of several, the one that the entry is named by, so that it does not change with the server's mood.
 fn login(entry: &Entry, map: &AttributeMap) -> Result<String, String> {
-    let mut logins = entry.texts(&map.login);
-    let chosen = if logins.len() > 1 {
+    let chosen = if entry.values(&map.login).nth(1).is_some() {
+        let mut logins = entry.texts(&map.login);
         logins.sort();
         let named = |login: &&String| {
             let start = format!("{}={login},", map.login).to_lowercase();

@@ -73,9 +73,9 @@ impl Difference {
         let mut out = Self { checkpoint: told.checkpoint.clone(), ..Self::default() };
         out.report.skipped.clone_from(&told.skipped);
         let mut touched: HashSet<AccountId> = told.people.keys().copied().chain(picture.due(now)).collect();
-        touched.extend(out.regroup(picture, told));
+        touched.extend(out.regroup(people, picture, told));
         let gone = out.part(people, told, &touched);
-        let mut drafts: Vec<AccountDraft> = Vec::new();
+        let mut drafts: Vec<AccountDraft> = Vec::with_capacity(touched.len());
         let mut open: Vec<AccountId> = touched.difference(&gone).copied().collect();
         // What is given up is for those who wait for it, who give up theirs.
         open.extend(out.gone.iter().flat_map(|account| picture.waiting_after(account)));
@@ -176,19 +176,15 @@ impl Difference {
             picture.nesting = nesting.clone();
         }
         for account in &turned.before {
-            if let Some(entry) = &account.entry {
-                picture.unseat(account.id, &account.name, entry);
-            }
+            picture.unseat(account);
         }
         for account in &turned.after {
-            if let Some(entry) = &account.entry {
-                picture.seat(account.id, &account.name, entry);
-            }
+            picture.seat(account);
         }
     }
 
     /// Brings groups up to date, and gives whoever is in other groups than before.
-    fn regroup(&mut self, picture: &Picture, told: &Told) -> Vec<AccountId> {
+    fn regroup(&mut self, people: &People, picture: &Picture, told: &Told) -> Vec<AccountId> {
         // A directory without any group is no more believed than one without people.
         let all = told.all_groups.as_ref().filter(|all| !all.is_empty());
         let absent = |id: &Uuid| all.is_some_and(|all| !all.contains(id));
@@ -216,7 +212,7 @@ impl Difference {
             });
         }
         self.nesting = Some(Arc::new(nesting));
-        picture.seated(&keys).collect()
+        picture.seated(&keys, people)
     }
 
     /// Whoever is no longer there.
@@ -314,8 +310,9 @@ fn redraft(account: &Account, now: Timestamp) -> Option<AccountDraft> {
 fn groups_of(draft: &AccountDraft, nesting: &Nesting) -> Vec<String> {
     let Some(entry) = &draft.entry else { return Vec::new() };
     let near_and_far = nesting.groups_of(&entry.dn, &draft.name);
-    let mut names: Vec<String> =
-        near_and_far.into_iter().filter_map(|id| nesting.name(id)).map(str::to_owned).collect();
+    // Just as much room as they need: there are as many lists as people.
+    let mut names = Vec::with_capacity(near_and_far.len() + entry.groups.len());
+    names.extend(near_and_far.into_iter().filter_map(|id| nesting.name(id)).map(str::to_owned));
     names.extend(entry.groups.iter().cloned());
     names.sort();
     names.dedup();

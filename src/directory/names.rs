@@ -3,7 +3,7 @@
 //! A name is somebody's mailbox. Which of two entries with one login is meant cannot be known, and a guess could hand
 //! somebody's messages to somebody else: whoever has the name keeps it, and of several newcomers none gets it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::is_reserved;
 use super::people::People;
@@ -21,12 +21,11 @@ pub(super) fn settle(drafts: &mut [AccountDraft], people: &People, gone: &HashSe
         |draft: &AccountDraft| people.by_id(draft.id).is_some_and(|account| account.name == draft.name);
     let mut told = Vec::new();
     loop {
-        let mut claims: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (at, draft) in drafts.iter().enumerate() {
-            claims.entry(&draft.name).or_default().push(at);
-        }
+        let mut claims: Vec<usize> = (0..drafts.len()).collect();
+        claims.sort_unstable_by_key(|at| &drafts[*at].name);
         let mut lost = Vec::new();
-        for (name, claimants) in claims {
+        for claimants in claims.chunk_by(|one, other| drafts[*one].name == drafts[*other].name) {
+            let name = &drafts[claimants[0]].name;
             let why = match holder(name) {
                 _ if is_reserved(name) => format!("the name {name} is the house's"),
                 Some(holder) if holder.source == Source::Builtin => {
@@ -35,7 +34,8 @@ pub(super) fn settle(drafts: &mut [AccountDraft], people: &People, gone: &HashSe
                 None if claimants.len() == 1 => continue,
                 _ => format!("another entry has the login {name:?} too"),
             };
-            lost.extend(claimants.into_iter().filter(|at| !is_own(&drafts[*at])).map(|at| (at, why.clone())));
+            let losers = claimants.iter().filter(|at| !is_own(&drafts[**at]));
+            lost.extend(losers.map(|at| (*at, why.clone())));
         }
         if lost.is_empty() {
             return told;

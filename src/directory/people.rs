@@ -6,17 +6,28 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use papaya::HashMap;
+use papaya::{HashMap, ResizeMode};
 
 use crate::id::AccountId;
 use crate::store::Account;
 
-#[derive(Default)]
 pub(super) struct People {
     by_id: HashMap<AccountId, Arc<Account>>,
     by_name: HashMap<String, Arc<Account>>,
     /// Who is in the groups that were asked for.
     groups: RwLock<Groups>,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        // There is one writer, who is sooner done with making room at once.
+        let at_once = || ResizeMode::Blocking;
+        Self {
+            by_id: HashMap::builder().resize_mode(at_once()).build(),
+            by_name: HashMap::builder().resize_mode(at_once()).build(),
+            groups: RwLock::default(),
+        }
+    }
 }
 
 type Groups = std::collections::HashMap<String, BTreeSet<AccountId>>;

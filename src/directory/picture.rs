@@ -4,19 +4,20 @@
 //! members, who waits for a name, and whose time ends when.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chancery_ldap::{Group, Key, Nesting};
 
+use super::people::People;
 use crate::id::AccountId;
-use crate::store::{Account, AccountEntry, DirectoryGroup};
+use crate::store::{Account, DirectoryGroup};
 use crate::time::Timestamp;
 
 #[derive(Default)]
 pub(super) struct Picture {
     pub(super) nesting: Arc<Nesting>,
-    /// By the names of their entries and by their own.
-    seats: HashMap<Key, AccountId>,
+    /// By the names of their entries and by their own; from the first change of a group on.
+    seats: OnceLock<HashMap<Key, AccountId>>,
     /// By the login that belongs to somebody else for now.
     waiting: HashMap<String, HashSet<AccountId>>,
     ends: BTreeSet<(Timestamp, AccountId)>,
@@ -36,16 +37,19 @@ impl Picture {
         }
         let mut picture = Self { nesting: Arc::new(nesting), ..Self::default() };
         for account in accounts {
-            if let Some(entry) = &account.entry {
-                picture.seat(account.id, &account.name, entry);
-            }
+            picture.seat(account);
         }
         picture
     }
 
     /// Who stands behind these.
-    pub(super) fn seated<'a>(&'a self, keys: &'a HashSet<Key>) -> impl Iterator<Item = AccountId> + 'a {
-        keys.iter().filter_map(|key| self.seats.get(key).copied())
+    pub(super) fn seated(&self, keys: &HashSet<Key>, people: &People) -> Vec<AccountId> {
+        if people.count() == 0 {
+            return Vec::new();
+        }
+        let seats =
+            self.seats.get_or_init(|| people.all().iter().flat_map(|account| seats_of(account)).collect());
+        keys.iter().filter_map(|key| seats.get(key).copied()).collect()
     }
 
     /// Who would like to have the name that somebody has, or wants.
@@ -64,11 +68,13 @@ impl Picture {
         self.ends.iter().take_while(move |(end, _)| *end <= now).map(|(_, id)| *id)
     }
 
-    /// Somebody's entry is this.
-    pub(super) fn seat(&mut self, id: AccountId, name: &str, entry: &AccountEntry) {
-        self.seats.insert(Key::of_dn(&entry.dn), id);
-        self.seats.insert(Key::of_login(name), id);
-        if entry.login != name {
+    /// Somebody's entry is this, if they have one.
+    pub(super) fn seat(&mut self, account: &Account) {
+        let (Some(entry), id) = (&account.entry, account.id) else { return };
+        if let Some(seats) = self.seats.get_mut() {
+            seats.extend(seats_of(account));
+        }
+        if entry.login != account.name {
             self.waiting.entry(entry.login.clone()).or_default().insert(id);
         }
         if let Some((end, _)) = &entry.expires {
@@ -77,10 +83,13 @@ impl Picture {
     }
 
     /// Somebody's entry is no longer this.
-    pub(super) fn unseat(&mut self, id: AccountId, name: &str, entry: &AccountEntry) {
-        for key in [Key::of_dn(&entry.dn), Key::of_login(name)] {
-            if self.seats.get(&key) == Some(&id) {
-                self.seats.remove(&key);
+    pub(super) fn unseat(&mut self, account: &Account) {
+        let (Some(entry), id) = (&account.entry, account.id) else { return };
+        if let Some(seats) = self.seats.get_mut() {
+            for (key, id) in seats_of(account) {
+                if seats.get(&key) == Some(&id) {
+                    seats.remove(&key);
+                }
             }
         }
         if let Some(waiting) = self.waiting.get_mut(&entry.login) {
@@ -93,4 +102,11 @@ impl Picture {
             self.ends.remove(&(*end, id));
         }
     }
+}
+
+/// Where somebody is found whom a group names.
+fn seats_of(account: &Account) -> impl Iterator<Item = (Key, AccountId)> {
+    let keys = |dn: &str| [Key::of_dn(dn), Key::of_login(&account.name)];
+    let keys = account.entry.as_ref().map(|entry| keys(&entry.dn));
+    keys.into_iter().flatten().map(|key| (key, account.id))
 }

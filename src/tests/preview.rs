@@ -46,7 +46,7 @@ impl Company {
         let (what, at) = (self.draw(100), self.draw(self.people.len()));
         let uid = self.people[at].0.clone();
         let dn = self.slapd.person_dn(&uid);
-        self.ldif += &match what {
+        let lines = match what {
             0..30 => format!("dn: {dn}\nchangetype: modify\nreplace: cn\ncn: Name {number}\n\n"),
             30..50 => {
                 format!("dn: {dn}\nchangetype: modify\nreplace: mail\nmail: m{number}@corp.example\n\n")
@@ -64,6 +64,7 @@ impl Company {
             }
             _ => self.join_or_leave(&dn),
         };
+        self.ldif += &lines;
     }
 
     fn lock_or_unlock(&mut self, at: usize, dn: &str) -> String {

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -218,4 +219,39 @@ fn a_large_company_comes_in_and_only_its_changes_after_it() {
         (&0.into(), &0.into(), &0.into()),
         "{left}"
     );
+}
+
+/// How many people there are, and how often each signs in once the directory has accepted them.
+fn crowd() -> (usize, usize) {
+    if is_measured() { (500, 20) } else { (10, 2) }
+}
+
+/// So many sign in at the same time.
+const AT_A_TIME: usize = 8;
+
+#[test]
+fn a_crowd_signs_in_by_password() {
+    let (people, times) = crowd();
+    let slapd = Slapd::start(Options::default());
+    slapd.add_people("clerk", people);
+    let town = Town::plan().ldap(&slapd).start();
+    let is_there = |number: usize| town.cli(&format!("account show clerk{number:04}")).code == 0;
+    eventually("everybody is there", || is_there(people - 1));
+    let sign_in = |number: usize| {
+        let name = format!("clerk{:04}", number % people);
+        let person = town.mqtt().id(&format!("{name}-{number}")).password(&name, &name);
+        person.connect().leave();
+    };
+    let rate = |what: &str, count: usize| {
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            for first in 0..AT_A_TIME {
+                scope.spawn(move || (first..count).step_by(AT_A_TIME).for_each(sign_in));
+            }
+        });
+        println!("| {what} | {:.0} a second |", count as f64 / begun.elapsed().as_secs_f64());
+    };
+    println!("| {people} people sign in by password, {AT_A_TIME} at a time | |\n|---|--:|");
+    rate("the directory is asked", people);
+    rate("the directory has accepted them", people * times);
 }

@@ -72,6 +72,8 @@ pub(crate) struct Facts {
     pub(crate) console_url: String,
     /// Where systemd puts the service's credentials.
     pub(crate) credentials: Option<PathBuf>,
+    /// Groups of the directory whose members are admins.
+    pub(crate) admin_groups: Vec<String>,
 }
 
 impl Facts {

@@ -140,6 +140,7 @@ impl Appliance {
             websocket_path: config.door.wss.as_ref().map(|door| door.path.clone()).unwrap_or_default(),
             console_url: doors::console_url(domain, &doors),
             credentials,
+            admin_groups: config.directory.admin_groups.clone(),
         };
         let facts = Arc::new(facts);
         let house = House { store, broker, directory, chat, enrollment, outbox, peers, metrics_token, facts };

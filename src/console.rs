@@ -38,6 +38,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::api::House;
 use crate::directory::Limiter;
+use crate::store::Account;
 
 /// Few admins share a network.
 const WRONG_PER_NETWORK: usize = 20;
@@ -48,6 +49,14 @@ struct Console {
     house: House,
     /// Who tried admins' passwords lately.
     knocks: Arc<Limiter>,
+}
+
+impl Console {
+    /// Whether somebody of the directory governs the house, at this moment.
+    fn is_admin(&self, account: &Account) -> bool {
+        let grants = |group: &String| self.house.facts.admin_groups.contains(group);
+        account.disabled().is_none() && account.groups.iter().any(grants)
+    }
 }
 
 /// The whole site, for the door `https`.

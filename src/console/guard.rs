@@ -114,7 +114,7 @@ impl Visitor {
     async fn meet(console: &Console, headers: HeaderMap, address: IpAddr) -> Result<Arc<Self>, Trouble> {
         let session = session::shown(&headers);
         let known = Self { session, address, flash: flash::waiting(&headers), ..Self::unknown(console) };
-        Ok(Arc::new(match session::seat(&console.house.store, session, time::now()).await? {
+        Ok(Arc::new(match session::seat(console, session, time::now()).await? {
             Seat::Taken { admin, csrf } => Self { admin: Some(admin), csrf, ..known },
             Seat::Empty => known.stranger(&headers, false),
             Seat::Over => known.stranger(&headers, true),

@@ -64,7 +64,7 @@ async fn use_up(
     let hashed = secret::hash_password(sent.password).await;
     let phc = hashed.map_err(|error| Refused::Failed(error.to_string()))?;
 
-    let opening = Arc::new(Opening::of(&name, visitor.session, now));
+    let opening = Arc::new(Opening::of(&name, None, visitor.session, now));
     let (keep, facts) = (opening.clone(), json!({ "by": "one-time link", "address": visitor.address }));
     let admin = name.clone();
     let unit = move |tx: &mut Tx| -> Result<Link, StoreError> {

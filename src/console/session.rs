@@ -9,8 +9,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::cookie;
+use super::{Console, cookie};
 use crate::audit::Deed;
+use crate::id::AccountId;
 use crate::principal::Principal;
 use crate::secret;
 use crate::store::{ConsoleSession, Store, StoreError, Tx};
@@ -48,13 +49,21 @@ pub(super) fn shown(headers: &HeaderMap) -> Option<[u8; 32]> {
     cookie::read_secret(headers, cookie::SESSION).map(secret::digest)
 }
 
-/// Who sits behind a cookie; being asked keeps the session alive.
-pub(super) async fn seat(store: &Store, shown: Option<[u8; 32]>, now: Timestamp) -> Result<Seat, StoreError> {
+/// Who sits behind a cookie; being asked keeps the session alive. Somebody whom the directory made an admin is one for as
+/// long as it does.
+pub(super) async fn seat(
+    console: &Console,
+    shown: Option<[u8; 32]>,
+    now: Timestamp,
+) -> Result<Seat, StoreError> {
+    let (store, directory) = (&console.house.store, &console.house.directory);
     let Some(hash) = shown else { return Ok(Seat::Empty) };
     let Some(row) = store.read(move |view| view.console_session(&hash)).await? else {
         return Ok(Seat::Empty);
     };
-    match judge(&row, now) {
+    let is_admin = |id| directory.by_id(id).is_some_and(|account| console.is_admin(&account));
+    let stands = if row.account.is_none_or(is_admin) { judge(&row, now) } else { Standing::Over };
+    match stands {
         Standing::Over => {
             store.write(move |tx| tx.drop_console_session(&hash)).await?;
             return Ok(Seat::Over);
@@ -83,9 +92,15 @@ fn judge(row: &ConsoleSession, now: Timestamp) -> Standing {
 }
 
 impl Opening {
-    pub(super) fn of(admin: &str, instead_of: Option<[u8; 32]>, now: Timestamp) -> Self {
+    /// For an admin with a password of the console's own, or for a person of the directory.
+    pub(super) fn of(
+        admin: &str,
+        account: Option<AccountId>,
+        instead_of: Option<[u8; 32]>,
+        now: Timestamp,
+    ) -> Self {
         let csrf = secret::one_time().to_string();
-        let row = ConsoleSession { admin: admin.into(), csrf, created_at: now, seen_at: now };
+        let row = ConsoleSession { admin: admin.into(), account, csrf, created_at: now, seen_at: now };
         Self { secret: secret::one_time(), row, instead_of }
     }
 
@@ -126,6 +141,7 @@ mod tests {
         let now = Timestamp::from_micros(1_795_226_400_000_000);
         let row = ConsoleSession {
             admin: "ada".into(),
+            account: None,
             csrf: String::new(),
             created_at: now.before(Duration::from_secs(created_minutes_ago * 60)),
             seen_at: now.before(Duration::from_secs(seen_seconds_ago)),

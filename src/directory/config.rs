@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) brake_percent: u8,
     /// … or more people than these, waits for an admin.
     pub(crate) brake_people: usize,
+    /// Groups whose members are admins of the console.
+    pub(crate) admin_groups: Vec<String>,
     pub(crate) ldap: Option<ldap::Config>,
 }
 
@@ -39,6 +41,7 @@ impl Default for Config {
             ask_every: Span(Duration::from_secs(1)),
             brake_percent: 10,
             brake_people: 20,
+            admin_groups: Vec::new(),
             ldap: None,
         }
     }
@@ -50,6 +53,10 @@ impl Config {
         let mut problems = Vec::new();
         if self.kind == DirectoryKind::Ldap && self.ldap.is_none() {
             problems.push("directory.kind is \"ldap\", but there is no [directory.ldap]".into());
+        }
+        if self.kind == DirectoryKind::Builtin && !self.admin_groups.is_empty() {
+            problems
+                .push("directory.admin_groups: groups come from LDAP; set directory.kind = \"ldap\"".into());
         }
         for (key, span) in [("sync_every", &self.sync_every), ("ask_every", &self.ask_every)] {
             if *span < Span(Duration::from_secs(1)) {

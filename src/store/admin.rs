@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 
 use super::schema::{admin, console_link, console_session};
-use super::{StoreError, Tx, View};
+use super::{StoreError, Tx, View, id16};
+use crate::id::AccountId;
 use crate::time::Timestamp;
 
 /// What became of an attempt to use a one-time link.
@@ -18,10 +19,22 @@ pub(crate) enum Link {
 #[derive(Clone, Debug)]
 pub(crate) struct ConsoleSession {
     pub(crate) admin: String,
+    /// The person whose groups make them an admin; nobody for an admin with a password of the console's own.
+    pub(crate) account: Option<AccountId>,
     /// The token that each of its forms must carry.
     pub(crate) csrf: String,
     pub(crate) created_at: Timestamp,
     pub(crate) seen_at: Timestamp,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = console_session)]
+struct Row {
+    admin: String,
+    account: Option<Vec<u8>>,
+    csrf: String,
+    created_at: i64,
+    seen_at: i64,
 }
 
 impl View {
@@ -43,21 +56,18 @@ impl View {
 
     /// The browser that holds this cookie.
     pub(crate) fn console_session(&mut self, hash: &[u8; 32]) -> Result<Option<ConsoleSession>, StoreError> {
-        let row: Option<(String, String, i64, i64)> = console_session::table
+        let row: Option<Row> = console_session::table
             .find(hash.to_vec())
-            .select((
-                console_session::admin,
-                console_session::csrf,
-                console_session::created_at,
-                console_session::seen_at,
-            ))
+            .select(Row::as_select())
             .first(&mut self.conn)
             .optional()?;
-        Ok(row.map(|(admin, csrf, created_at, seen_at)| ConsoleSession {
-            admin,
-            csrf,
-            created_at: Timestamp::from_micros(created_at),
-            seen_at: Timestamp::from_micros(seen_at),
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(ConsoleSession {
+            admin: row.admin,
+            account: row.account.map(id16).transpose()?.map(AccountId::from_bytes),
+            csrf: row.csrf,
+            created_at: Timestamp::from_micros(row.created_at),
+            seen_at: Timestamp::from_micros(row.seen_at),
         }))
     }
 }
@@ -105,6 +115,7 @@ impl Tx {
             .values((
                 console_session::hash.eq(&hash[..]),
                 console_session::admin.eq(&new.admin),
+                console_session::account.eq(new.account.map(|id| id.to_bytes().to_vec())),
                 console_session::csrf.eq(&new.csrf),
                 console_session::created_at.eq(new.created_at.micros()),
                 console_session::seen_at.eq(new.seen_at.micros()),

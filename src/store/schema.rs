@@ -63,7 +63,7 @@ table! { audit (seq) {
 table! { admin (name) { name -> Text, password -> Text, created_at -> BigInt, } }
 table! { console_link (hash) { hash -> Binary, expires_at -> BigInt, used_at -> Nullable<BigInt>, } }
 table! { console_session (hash) {
-    hash -> Binary, admin -> Text, csrf -> Text, created_at -> BigInt, seen_at -> BigInt,
+    hash -> Binary, admin -> Text, account -> Nullable<Binary>, csrf -> Text, created_at -> BigInt, seen_at -> BigInt,
 } }
 table! { self_service_session (hash) { hash -> Binary, account -> Binary, csrf -> Text, proved_at -> BigInt, } }
 table! { published (account, serial) { account -> Binary, serial -> Text, written -> Integer, } }

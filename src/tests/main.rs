@@ -4,6 +4,7 @@
 //! ports and in a temporary folder. `tidy` looks at the source instead: the rules of the house as tests.
 
 mod acme;
+mod admins;
 mod agreement;
 mod approval;
 mod audit;

@@ -143,8 +143,8 @@ impl Store {
     }
 
     /// The same for a unit that decides before it writes: `decide` writes nothing and may refuse, and after it only the
-    /// database can fail, which fails everybody. Such a unit costs a sixth less: there is nothing to be undone alone, so no
-    /// copy is kept of each page that it changes.
+    /// database can fail, which fails everybody in the batch. There is nothing to be undone alone, so the unit is spared the
+    /// savepoint, which copies each page that it changes.
     pub(crate) async fn write_decided<D, T, E>(
         &self,
         decide: impl FnOnce(&mut Tx) -> Result<D, E> + Send + 'static,

@@ -71,7 +71,7 @@ async fn sign_in(
 
 /// Somebody whom the directory may have made an admin. Which of the refusals it was, only the audit says.
 async fn sign_in_person(console: &Console, visitor: &Visitor, sent: Sent, now: Timestamp) -> Answer {
-    let name: String = sent.name.trim().to_lowercase().chars().take(LONGEST).collect();
+    let name = person_name(&sent.name);
     let directory = &console.house.directory;
     let why = match directory.sign_in(&name, sent.password, Some(visitor.address)).await {
         SignIn::Accepted(account) if console.is_admin(&account) => {
@@ -105,8 +105,6 @@ async fn open(console: &Console, visitor: &Visitor, opening: Opening, name: &str
 }
 
 const REFUSED: &str = "Name or password is wrong.";
-/// Characters of a person's name that are looked at; mail addresses are the longest that directories take for one.
-const LONGEST: usize = 254;
 
 async fn sign_out(State(console): State<Console>, Extension(visitor): Extension<Arc<Visitor>>) -> Answer {
     if let (Some(admin), Some(hash)) = (&visitor.admin, visitor.session) {
@@ -121,6 +119,11 @@ async fn sign_out(State(console): State<Console>, Extension(visitor): Extension<
 /// Names of admins are compared in lower case, and none is longer than 64 characters.
 pub(super) fn admin_name(typed: &str) -> String {
     typed.trim().to_lowercase().chars().take(64).collect()
+}
+
+/// So are those of people, and mail addresses are the longest that directories take for one.
+pub(super) fn person_name(typed: &str) -> String {
+    typed.trim().to_lowercase().chars().take(254).collect()
 }
 
 fn too_often(visitor: &Visitor, name: String, wait: Duration) -> Answer {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chancery_ldap::{Group, Nesting, Person};
+use chancery_ldap::{Group, Nesting};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -13,11 +13,11 @@ use super::ldap::SyncError;
 use super::names;
 use super::people::{People, Turned};
 use super::picture::Picture;
-use super::told::Told;
+use super::told::{Told, is_known_so};
 use crate::audit::Deed;
 use crate::id::AccountId;
 use crate::principal::Principal;
-use crate::store::{Account, AccountDraft, AccountEntry, Card, DirectoryGroup, Source, StoreError, Tx};
+use crate::store::{Account, AccountDraft, DirectoryGroup, Source, StoreError, Tx};
 use crate::time::Timestamp;
 
 /// What a sync did, or would do.
@@ -263,29 +263,6 @@ fn leaver(account: &Account, why: &str) -> Option<Leaver> {
     })
 }
 
-/// Somebody as the directory tells of them, but for the groups.
-pub(super) fn draft(person: Person) -> AccountDraft {
-    let Person { title, phone, locale, time_zone, .. } = person;
-    let entry = AccountEntry {
-        dn: person.dn,
-        login: person.login.to_lowercase(),
-        groups: person.groups.iter().map(|dn| group_name(dn).to_owned()).collect(),
-        disabled: person.disabled.as_ref().map(ToString::to_string),
-        expires: person.expires.map(|(end, rule)| (Timestamp::from(end), rule.to_string())),
-        card: Card { title, phone, locale, time_zone },
-    };
-    AccountDraft {
-        id: AccountId::from(person.id),
-        name: entry.login.clone(),
-        display: person.name,
-        mail: person.mail,
-        source: Source::Ldap,
-        groups: Vec::new(),
-        directory_disabled: entry.disabled.clone(),
-        entry: Some(Arc::new(entry)),
-    }
-}
-
 /// Somebody of whom the directory told before, at this moment.
 fn redraft(account: &Account, now: Timestamp) -> Option<AccountDraft> {
     let mut entry = account.entry.clone()?;
@@ -319,21 +296,6 @@ fn groups_of(draft: &AccountDraft, nesting: &Nesting) -> Vec<String> {
     names
 }
 
-/// The name of a group given by DN: the value of its first part (RFC 4514), as in `cn=ops,ou=groups,…`.
-fn group_name(dn: &str) -> &str {
-    let first = dn.split(',').next().unwrap_or(dn);
-    first.split_once('=').map_or(dn, |(_, value)| value.trim())
-}
-
 fn differs(known: &Account, draft: &AccountDraft) -> bool {
     !is_known_so(known, draft) || known.groups != draft.groups
-}
-
-/// Whether nothing is told of somebody that was not so before. In which groups they are, groups say.
-pub(super) fn is_known_so(known: &Account, draft: &AccountDraft) -> bool {
-    known.name == draft.name
-        && known.display == draft.display
-        && known.mail == draft.mail
-        && known.directory_disabled == draft.directory_disabled
-        && known.entry == draft.entry
 }

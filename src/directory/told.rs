@@ -2,18 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use chancery_ldap::{Change, Group, Kind, Person, Skipped};
 use uuid::Uuid;
 
-use super::difference::{draft, is_known_so};
 use super::people::People;
 use crate::id::AccountId;
-use crate::store::AccountDraft;
+use crate::store::{Account, AccountDraft, AccountEntry, Card, Source};
+use crate::time::Timestamp;
 
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// As they are; `None` is gone.
+    /// As they will be written, but for the groups; `None` is gone.
     pub(super) people: HashMap<AccountId, Option<AccountDraft>>,
     pub(super) groups: HashMap<Uuid, Option<Group>>,
     /// At the end of a list: nobody else is there.
@@ -120,4 +121,42 @@ fn note<T: Eq + Hash>(all: &mut Option<HashSet<T>>, id: T, is_there: bool) {
     } else {
         all.remove(&id);
     }
+}
+
+/// Somebody as the directory tells of them, but for the groups.
+fn draft(person: Person) -> AccountDraft {
+    let Person { title, phone, locale, time_zone, .. } = person;
+    let entry = AccountEntry {
+        dn: person.dn,
+        login: person.login.to_lowercase(),
+        groups: person.groups.iter().map(|dn| group_name(dn).to_owned()).collect(),
+        disabled: person.disabled.as_ref().map(ToString::to_string),
+        expires: person.expires.map(|(end, rule)| (Timestamp::from(end), rule.to_string())),
+        card: Card { title, phone, locale, time_zone },
+    };
+    AccountDraft {
+        id: AccountId::from(person.id),
+        name: entry.login.clone(),
+        display: person.name,
+        mail: person.mail,
+        source: Source::Ldap,
+        groups: Vec::new(),
+        directory_disabled: entry.disabled.clone(),
+        entry: Some(Arc::new(entry)),
+    }
+}
+
+/// The name of a group given by DN: the value of its first part (RFC 4514), as in `cn=ops,ou=groups,…`.
+fn group_name(dn: &str) -> &str {
+    let first = dn.split(',').next().unwrap_or(dn);
+    first.split_once('=').map_or(dn, |(_, value)| value.trim())
+}
+
+/// Whether nothing is told of somebody that was not so before. In which groups they are, groups say.
+pub(super) fn is_known_so(known: &Account, draft: &AccountDraft) -> bool {
+    known.name == draft.name
+        && known.display == draft.display
+        && known.mail == draft.mail
+        && known.directory_disabled == draft.directory_disabled
+        && known.entry == draft.entry
 }

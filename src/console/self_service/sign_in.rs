@@ -18,6 +18,7 @@ use super::session::{self, Opening};
 use crate::audit::Deed;
 use crate::console::flash::{Done, done};
 use crate::console::page::{Answer, retry_after, show, show_as};
+use crate::console::sign_in::person_name;
 use crate::console::{Console, cookie};
 use crate::directory::{Directory, SignIn};
 use crate::principal::Principal;
@@ -47,7 +48,7 @@ async fn sign_in(
     Extension(visitor): Extension<Arc<Visitor>>,
     Form(sent): Form<Sent>,
 ) -> Answer {
-    let name: String = sent.name.trim().to_lowercase().chars().take(LONGEST).collect();
+    let name = person_name(&sent.name);
     let now = time::now();
     let why = match console.house.directory.sign_in(&name, sent.password, Some(visitor.address)).await {
         SignIn::Accepted(account) => {
@@ -106,6 +107,3 @@ async fn note_failure(
         .with(json!({ "refused": why, "address": from }));
     console.house.store.write(move |tx| tx.remember(deed, now)).await
 }
-
-/// Characters of a name that are looked at; mail addresses are the longest that directories take for one.
-const LONGEST: usize = 254;

@@ -27,6 +27,7 @@ ldapsearch                  ldap-utils        openldap-clients
 test_needs='
 slapd                       slapd             openldap-servers
 ldapsearch                  ldap-utils        openldap-clients
+ns-slapd                    389-ds-base       389-ds-base
 samba                       samba             samba-dc
 samba-tool                  samba-common-bin  samba-dc-provision
 samba-dsdb                  samba-dsdb-modules samba-dc

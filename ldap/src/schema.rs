@@ -50,9 +50,13 @@ impl Schema {
         all
     }
 
+    /// Of these attributes those that there are.
+    pub(crate) fn known(&self, attributes: &[String]) -> Vec<String> {
+        attributes.iter().filter(|name| is_known(&self.attributes, base(name))).cloned().collect()
+    }
+
     fn no_attribute<'a>(&'a self, name: &'a str) -> Option<Unknown<'a>> {
-        let name = name.split(';').next().unwrap_or(name);
-        Unknown::among(&self.attributes, "attribute", name)
+        Unknown::among(&self.attributes, "attribute", base(name))
     }
 
     fn no_class<'a>(&'a self, name: &'a str) -> Option<Unknown<'a>> {
@@ -69,11 +73,8 @@ struct Unknown<'a> {
 }
 
 impl<'a> Unknown<'a> {
-    /// An object identifier names things that need no other name.
     fn among(known: &'a [String], kind: &'static str, name: &'a str) -> Option<Self> {
-        let is_oid = name.starts_with(|first: char| first.is_ascii_digit());
-        let is_known = is_oid || known.iter().any(|one| one.eq_ignore_ascii_case(name));
-        (!is_known).then(|| Self { kind, name, meant: nearest(known, name) })
+        (!is_known(known, name)).then(|| Self { kind, name, meant: nearest(known, name) })
     }
 
     fn what(&self) -> String {
@@ -83,6 +84,17 @@ impl<'a> Unknown<'a> {
             None => format!("the server knows no {kind} \"{name}\", and none that is written much like it"),
         }
     }
+}
+
+/// An object identifier names things that need no other name.
+fn is_known(known: &[String], name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_digit())
+        || known.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+/// The name of an attribute without its options.
+fn base(name: &str) -> &str {
+    name.split(';').next().unwrap_or(name)
 }
 
 /// The name that is the fewest slips away, if they are not more than a third of it.
@@ -146,6 +158,13 @@ mod tests {
         let filter = filter::parse(user_filter).unwrap();
         let settings = Settings { attributes, ..Settings::default() };
         schema.unknown(&settings, &[("user_filter", user_filter, &filter)])
+    }
+
+    #[test]
+    fn what_may_be_asked_for_is_what_is_known_whatever_its_case_and_options() {
+        let schema = Schema { attributes: vec!["userCertificate".to_owned()], classes: Vec::new() };
+        let asked = ["usercertificate;binary", "userAccountControl", "2.5.4.3"].map(str::to_owned);
+        assert_eq!(schema.known(&asked), ["usercertificate;binary", "2.5.4.3"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::town::Town;
 use crate::town::client::Ending;
+use crate::town::dirsrv::Dirsrv;
 use crate::town::plan::Plan;
 use crate::town::samba::Samba;
 use crate::town::slapd::{Options, Slapd};
@@ -208,6 +209,36 @@ fn a_server_that_dies_and_comes_back_is_followed_again() {
 }
 
 #[test]
+fn ds389_tells_by_itself_and_is_followed_again_after_its_end_and_ours() {
+    let mut server = Dirsrv::start();
+    ["alice", "bob", "carol", "dave"].iter().for_each(|name| server.add_person(name));
+    let mut town = Town::plan().dirsrv(&server).start();
+    eventually("the people are known", || is_known(&town, "dave"));
+    let sessions = |town: &Town, name: &str| town.as_person(&town.enroll(name)).id("d").connect();
+    let (mut alice, mut bob, mut carol) =
+        (sessions(&town, "alice"), sessions(&town, "bob"), sessions(&town, "carol"));
+    server.disable("alice");
+    assert_eq!(alice.ending(SOON), Ending::Disconnect(0x98));
+    server.remove("bob");
+    assert_eq!(bob.ending(SOON), Ending::Disconnect(0x98));
+    carol.ping();
+    assert!(!is_known(&town, "bob"));
+    assert_eq!((state(&town, "alice"), state(&town, "carol")), ("disabled".into(), "active".into()));
+
+    server.stop();
+    eventually("the house says so", || town.log().contains("the directory could not be followed"));
+    carol.ping();
+    server.launch();
+    server.disable("carol");
+    assert_eq!(carol.ending(Duration::from_secs(40)), Ending::Disconnect(0x98));
+
+    town.stop();
+    server.remove("dave");
+    town.open();
+    eventually("it is caught up", || !is_known(&town, "dave"));
+}
+
+#[test]
 fn active_directory_is_asked_each_second_and_whoever_leaves_there_leaves_here() {
     let samba = Samba::start();
     ["alice", "bob", "carol"].iter().for_each(|name| samba.add_person(name));
@@ -215,7 +246,7 @@ fn active_directory_is_asked_each_second_and_whoever_leaves_there_leaves_here() 
     eventually("the people are known", || is_known(&town, "carol"));
     let mut sessions =
         ["alice", "bob", "carol"].map(|name| town.as_person(&town.enroll(name)).id("d").connect());
-    samba.set("alice", "userAccountControl", "546");
+    samba.disable("alice");
     samba.remove("bob");
     for session in &mut sessions[..2] {
         assert_eq!(session.ending(Duration::from_secs(10)), Ending::Disconnect(0x98));

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::town::samba::Samba;
+use crate::town::dirsrv::Dirsrv;
+use crate::town::plan::Plan;
+use crate::town::samba::{self, Samba};
 use crate::town::slapd::{Options, Slapd};
 use crate::town::tools::{eventually, poll};
 use crate::town::web::Web;
@@ -31,29 +33,44 @@ fn is_measured() -> bool {
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Those who measure disable more people in an hour than a brake lets pass.
-const BRAKE: &str = "brake_people = 1000\nbrake_percent = 100";
+/// Those who measure disable more people in an hour than a brake lets pass. All of them govern.
+const LEAVERS: &str = "brake_people = 1000\nbrake_percent = 100\nadmin_groups = [\"leavers\"]";
+
+fn leavers() -> Vec<String> {
+    (0..runs()).map(|number| format!("leaver{number:04}")).collect()
+}
 
 /// From the change in the directory to the end of everything somebody has here.
 struct CutOff {
     session: Duration,
     certificate: Duration,
-    web: Duration,
+    console: Duration,
 }
 
-fn cut_off(town: &Town, name: &str, web: Option<&mut Web>, disable: impl FnOnce()) -> CutOff {
+/// Everybody leaves, one after the other.
+fn cut_off(server: &str, plan: Plan, password: impl Fn(&str) -> String, disable: impl Fn(&str)) {
+    let town = plan.with("directory", LEAVERS).start();
+    let last = format!("account show {}", leavers().last().expect("some"));
+    let is_in = || Some(town.cli(&last)).filter(|told| told.code == 0 && told.out.contains("leavers"));
+    poll(PATIENCE, is_in).expect("everybody is in their group");
+    let leave = |name: &String| leaves(&town, name, &password(name), || disable(name));
+    println!("{}", table(server, &leavers().iter().map(leave).collect::<Vec<_>>()));
+}
+
+fn leaves(town: &Town, name: &str, password: &str, disable: impl FnOnce()) -> CutOff {
     let person = town.enroll(name);
     let mut session = town.as_person(&person).id("d").connect();
+    let mut web = Web::new(town);
+    let shown = web.submit("/sign-in", "/sign-in", &[("name", name), ("password", password)]);
+    assert_eq!((shown.status, web.get("/accounts").status), (200, 200), "{name} is in: {}", shown.body);
     let begun = Instant::now();
     disable();
     session.ending(PATIENCE);
     let session = begun.elapsed();
     poll(PATIENCE, || is_refused(town, &person).then_some(())).expect("the certificate is refused");
     let certificate = begun.elapsed();
-    if let Some(web) = web {
-        poll(PATIENCE, || (web.get("/enroll").status != 200).then_some(())).expect("the browser is out");
-    }
-    CutOff { session, certificate, web: begun.elapsed() }
+    poll(PATIENCE, || (web.get("/accounts").status != 200).then_some(())).expect("the browser is out");
+    CutOff { session, certificate, console: begun.elapsed() }
 }
 
 fn is_refused(town: &Town, person: &Person) -> bool {
@@ -73,39 +90,37 @@ fn table(server: &str, runs: &[CutOff]) -> String {
     );
     head + &row("the MQTT session", &|run| run.session)
         + &row("the certificate", &|run| run.certificate)
-        + &row("the browser's session", &|run| run.web)
+        + &row("the console's session", &|run| run.console)
 }
 
 #[test]
-fn slapd_disables_somebody() {
+fn openldap_disables_somebody() {
     let slapd = Slapd::start(Options::default());
     slapd.add_people("leaver", runs());
-    let town = Town::plan().ldap(&slapd).with("directory", BRAKE).start();
-    poll(PATIENCE, || (town.cli(&format!("account show leaver{:04}", runs() - 1)).code == 0).then_some(()))
-        .expect("everybody");
-    let run = |number: usize| {
-        let name = format!("leaver{number:04}");
-        let mut web = Web::new(&town);
-        let fields = [("name", &*name), ("password", &*name)];
-        web.submit("/enroll/sign-in", "/enroll/sign-in", &fields);
-        assert_eq!(web.get("/enroll").status, 200, "{name} is in");
-        cut_off(&town, &name, Some(&mut web), || slapd.disable(&name))
-    };
-    println!("{}", table("OpenLDAP, syncrepl", &(0..runs()).map(run).collect::<Vec<_>>()));
+    slapd.add_group("leavers", &leavers().iter().map(String::as_str).collect::<Vec<_>>());
+    let plan = Town::plan().ldap(&slapd).with("directory.ldap", GROUPS);
+    cut_off("OpenLDAP, syncrepl", plan, str::to_owned, |name| slapd.disable(name));
+}
+
+#[test]
+fn ds389_disables_somebody() {
+    let server = Dirsrv::start();
+    leavers().iter().for_each(|name| server.add_person(name));
+    server.add_group("leavers", &leavers().iter().map(String::as_str).collect::<Vec<_>>());
+    let plan = Town::plan().dirsrv(&server).with("directory.ldap", GROUPS);
+    cut_off("389 Directory Server, syncrepl", plan, str::to_owned, |name| server.disable(name));
 }
 
 #[test]
 fn active_directory_disables_somebody() {
     let samba = Samba::start();
-    let people: Vec<_> = (0..runs()).map(|number| format!("leaver{number:04}")).collect();
-    people.iter().for_each(|name| samba.add_person(name));
-    let town = Town::plan().samba(&samba).with("directory", BRAKE).start();
-    poll(PATIENCE, || (town.cli(&format!("account show leaver{:04}", runs() - 1)).code == 0).then_some(()))
-        .expect("everybody");
-    let run = |name: &String| cut_off(&town, name, None, || samba.set(name, "userAccountControl", "546"));
-    println!("{}", table("Samba AD, DirSync", &people.iter().map(run).collect::<Vec<_>>()));
+    leavers().iter().for_each(|name| samba.add_person(name));
+    samba.add_group("leavers", &leavers().iter().map(String::as_str).collect::<Vec<_>>());
+    let plan = Town::plan().samba(&samba).with("directory.ldap", "group_filter = \"(objectClass=group)\"");
+    cut_off("Samba AD, DirSync", plan, |_| samba::PASSWORD.to_owned(), |name| samba.disable(name));
 }
 
+const GROUPS: &str = "group_filter = \"(objectClass=groupOfNames)\"";
 const MEMBERS: usize = 50;
 
 /// Everybody is in two groups, and each group in the one before.
@@ -175,8 +190,7 @@ fn a_large_company_comes_in_and_only_its_changes_after_it() {
     println!("|---|--:|--:|--:|--:|");
     println!("| `ldapsearch` | {:.1} s | | | |", dumps[1].as_secs_f64());
 
-    let groups = "group_filter = \"(objectClass=groupOfNames)\"";
-    let mut town = Town::plan().ldap(&slapd).with("directory.ldap", groups).start();
+    let mut town = Town::plan().ldap(&slapd).with("directory.ldap", GROUPS).start();
     let took = |what: &str, town: &Town, begun: Instant, before: u64| {
         let (time, ticks) = (begun.elapsed().as_secs_f64(), (ticks(town) - before) as f64 / 100.0);
         let ratio = time / dumps[1].as_secs_f64();

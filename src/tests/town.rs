@@ -7,8 +7,10 @@
 pub(crate) mod browser;
 pub(crate) mod carrier;
 pub(crate) mod client;
+pub(crate) mod dirsrv;
 pub(crate) mod disk;
 pub(crate) mod mosquitto;
+pub(crate) mod neighbour;
 pub(crate) mod packet;
 pub(crate) mod plan;
 pub(crate) mod postfix;

@@ -15,16 +15,25 @@ use crate::answer::{Answer, Outcome};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::link::{Answers, Said};
+use crate::schema::Schema;
 use crate::search::{Amount, Search};
 
 /// Follows until the connection ends. A cookie that the server does not take is dropped, and everything is told anew.
 pub(super) async fn follow(watch: &Watch, cookie: Option<Vec<u8>>) -> Result<Again, Error> {
+    let cookie = cookie.filter(|_| remembers_deletions(&watch.root));
     let mut session = Session { watch, resumed: cookie.is_some(), named: Some(HashSet::new()), cookie: None };
     let Stale = session.run(cookie).await?;
     tracing::info!(ldap.server = watch.link.server(), "The directory tells everything anew");
     watch.forget_cookie();
     // On another connection: this one may still carry answers to the old question.
     Ok(Again)
+}
+
+/// 389 Directory Server goes on from its change log. That has the keys of deleted entries only where its plug-in was told to
+/// note them (`nsslapd-attribute: nsuniqueid:targetUniqueId`); elsewhere it brings us up to date without a word about those
+/// who were dismissed meanwhile. Nothing shows which it is, so nobody goes on there: each connection begins with a list.
+fn remembers_deletions(root: &Entry) -> bool {
+    !root.has("namingContexts", "cn=changelog")
 }
 
 /// The cookie is worth nothing any more.
@@ -46,12 +55,7 @@ const REFRESH_REQUIRED: u32 = 4096;
 
 impl Session<'_> {
     async fn run(&mut self, cookie: Option<Vec<u8>>) -> Result<Stale, Error> {
-        let search = Search {
-            controls: vec![content::request(cookie.as_deref())],
-            doing: DOING,
-            ..self.watch.search(None, Amount::Whole)
-        };
-        let mut answers = search.ask(&self.watch.link);
+        let mut answers = self.search(cookie).await.ask(&self.watch.link);
         loop {
             let stale = match self.next(&mut answers).await? {
                 Said::Entry(answer) => self.entry(answer).await?,
@@ -62,6 +66,22 @@ impl Session<'_> {
             if let Some(stale) = stale {
                 return Ok(stale);
             }
+        }
+    }
+
+    /// Asks for no attribute that the server does not know: for each of those OpenLDAP goes through all its classes with every
+    /// entry, which takes as long as all the rest. Whoever speaks this protocol shows the schema by which it keeps its
+    /// entries.
+    async fn search(&self, cookie: Option<Vec<u8>>) -> Search {
+        let Watch { link, root, .. } = self.watch;
+        let all = self.watch.search(None, Amount::Whole);
+        let known = Schema::at(root, link).await.map(|schema| schema.known(&all.attributes));
+        Search {
+            // An empty list would mean everything (RFC 4511 §4.5.1.8).
+            attributes: known.filter(|known| !known.is_empty()).unwrap_or(all.attributes),
+            controls: vec![content::request(cookie.as_deref())],
+            doing: DOING,
+            ..all
         }
     }
 

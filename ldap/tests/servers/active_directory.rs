@@ -61,7 +61,7 @@ async fn settled(connector: &Connector, how: Follow) -> Mirror {
 
 /// Everything that may happen to people, whichever way is taken to hear of it.
 async fn live_through(samba: &Samba, mirror: &mut Mirror) {
-    samba.set("alice", "userAccountControl", "546");
+    samba.disable("alice");
     mirror
         .until("alice is disabled", |m| {
             m.person("alice").is_some_and(|p| p.disabled == Some(Disabled::UserAccountControl))
@@ -69,7 +69,7 @@ async fn live_through(samba: &Samba, mirror: &mut Mirror) {
         .await;
     let alice = mirror.person("alice").expect("alice");
     assert_eq!((alice.name.as_str(), alice.mail.as_deref()), ("alice", Some("alice@corp.example")), "whole");
-    samba.set("alice", "userAccountControl", "544");
+    samba.set("alice", "userAccountControl", "512");
     // 2026-01-01, two months ago.
     samba.set("alice", "accountExpires", "134116992000000000");
     mirror
@@ -196,15 +196,8 @@ async fn a_cookie_that_active_directory_does_not_take_leads_to_a_list() {
 #[tokio::test]
 async fn groups_of_a_domain_are_followed_whole_and_nested() {
     let samba = domain();
-    let group = |cn: &str| format!("CN={cn},OU=people,{BASE}");
-    let add = |cn: &str, members: &str| {
-        samba.modify_ldif(&format!(
-            "dn: {}\nchangetype: add\nobjectClass: group\nsAMAccountName: {cn}\n{members}",
-            group(cn)
-        ));
-    };
-    add("ops", &format!("member: {}\nmember: {}\n", samba.person_dn("alice"), samba.person_dn("bob")));
-    add("all", &format!("member: {}\n", group("ops")));
+    samba.add_group("ops", &["alice", "bob"]);
+    samba.add_group("all", &["ops"]);
     let connector = connector(settings(&samba));
     let mut mirror = settled(&connector, by(Protocol::DirSync)).await;
     assert_eq!(mirror.group("ops").expect("ops").members.len(), 2);
@@ -217,11 +210,11 @@ async fn groups_of_a_domain_are_followed_whole_and_nested() {
 
     samba.modify_ldif(&format!(
         "dn: {}\nchangetype: modify\ndelete: member\nmember: {}\n",
-        group("ops"),
+        samba.person_dn("ops"),
         samba.person_dn("bob")
     ));
     mirror.until("bob left", |m| m.group("ops").is_some_and(|g| g.members.len() == 1)).await;
-    samba.modify_ldif(&format!("dn: {}\nchangetype: delete\n", group("all")));
+    samba.remove("all");
     mirror.until("no group", |m| m.group("all").is_none()).await;
     assert!(mirror.heard.iter().any(|c| matches!(c, Change::Gone(Kind::Groups, _))));
 }

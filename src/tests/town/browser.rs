@@ -9,8 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::neighbour::free_port;
 use super::text;
-use super::tools::{free_port, poll};
+use super::tools::poll;
 use super::web::exchange;
 
 /// How long a page may take.

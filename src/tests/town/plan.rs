@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::dirsrv::{self, Dirsrv};
 use super::postfix::Postfix;
 use super::samba::{self, Samba};
 use super::slapd::Slapd;
@@ -75,6 +76,18 @@ impl Plan {
             .with("directory.ldap", &format!("user_filter = \"{filter}\""))
             .with("directory.ldap.attributes", "login = \"sAMAccountName\"\nname = \"displayName\"")
             .file("ldap.password", samba::PASSWORD)
+    }
+
+    /// People come from this 389 Directory Server.
+    pub(crate) fn dirsrv(self, server: &Dirsrv) -> Self {
+        self.with("directory", "kind = \"ldap\"\nsync_every = \"1h\"")
+            .with("directory.ldap", &format!("servers = [\"{}\"]\nstarttls = false", server.url))
+            .with(
+                "directory.ldap",
+                &format!("bind_dn = \"{}\"\nbase = \"{}\"", dirsrv::SERVICE, dirsrv::BASE),
+            )
+            .with("directory.ldap", "bind_password = { file = \"@HERE@/ldap.password\" }")
+            .file("ldap.password", dirsrv::PASSWORD)
     }
 
     /// Notices leave by this relay.

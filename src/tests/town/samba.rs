@@ -4,14 +4,18 @@
 //! administrator who may replicate, a reader who may do what everybody may, and as many people as a test adds.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
+
+use super::neighbour::feed;
+use super::slapd::certificates;
 
 pub(crate) const BASE: &str = "DC=corp,DC=example";
 pub(crate) const ADMIN: &str = "Administrator@CORP.EXAMPLE";
@@ -51,13 +55,29 @@ impl Samba {
         samba
     }
 
-    /// Adds somebody who may act.
+    /// Adds somebody who may act, with the password of everybody here.
     pub(crate) fn add_person(&self, login: &str) {
+        let quoted: Vec<u8> = format!("\"{PASSWORD}\"").encode_utf16().flat_map(u16::to_le_bytes).collect();
         self.modify_ldif(&format!(
             "dn: {}\nchangetype: add\nobjectClass: user\nsAMAccountName: {login}\ndisplayName: {login}\n\
-             mail: {login}@corp.example\nuserAccountControl: 544\n",
-            self.person_dn(login)
+             mail: {login}@corp.example\nuserAccountControl: 512\nunicodePwd:: {}\n",
+            self.person_dn(login),
+            STANDARD.encode(quoted)
         ));
+    }
+
+    /// Adds a group with these people and groups in it.
+    pub(crate) fn add_group(&self, name: &str, logins: &[&str]) {
+        let members: String =
+            logins.iter().map(|login| format!("member: {}\n", self.person_dn(login))).collect();
+        self.modify_ldif(&format!(
+            "dn: CN={name},OU=people,{BASE}\nchangetype: add\nobjectClass: group\nsAMAccountName: {name}\n{members}"
+        ));
+    }
+
+    /// Disables an account, as an administrator does there.
+    pub(crate) fn disable(&self, login: &str) {
+        self.set(login, "userAccountControl", "514");
     }
 
     /// Replaces one value of somebody's entry.
@@ -78,19 +98,9 @@ impl Samba {
 
     /// Applies change records as the administrator. Panics with the tool's words when one is refused.
     pub(crate) fn modify_ldif(&self, ldif: &str) {
-        let mut child = Command::new("ldapmodify")
-            .args(["-x", "-H", &self.url, "-D", ADMIN, "-w", PASSWORD])
-            .env("LDAPNOINIT", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ldapmodify (package ldap-utils)");
-        let mut pipe = child.stdin.take().expect("a pipe");
-        pipe.write_all(ldif.as_bytes()).expect("the tool reads");
-        drop(pipe);
-        let output = child.wait_with_output().expect("the tool's output");
-        assert!(output.status.success(), "ldapmodify: {}", String::from_utf8_lossy(&output.stderr));
+        let who = ["-x", "-ZZ", "-H", &self.url, "-D", ADMIN, "-w", PASSWORD];
+        // A password is set under TLS only. The certificate is not for this address.
+        feed(Command::new("ldapmodify").args(who).env("LDAPTLS_REQCERT", "never"), ldif);
     }
 
     /// Kills the controller, without warning to anybody connected.
@@ -155,6 +165,13 @@ fn domain() -> PathBuf {
         run(Command::new("samba-tool")
             .args(["user", "create", READER, PASSWORD, "-s"])
             .arg(making.join("etc/smb.conf")));
+        // Without them each copy would make some of its own, which takes longer than all the rest.
+        let tls = making.join("private/tls");
+        fs::create_dir_all(&tls).expect("a folder for certificates");
+        certificates(&tls);
+        for (ours, theirs) in [("server.pem", "cert.pem"), ("server.key", "key.pem")] {
+            fs::rename(tls.join(ours), tls.join(theirs)).expect("the server's certificate");
+        }
         fs::rename(&making, &made).expect("the domain");
     }
     made

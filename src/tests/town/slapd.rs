@@ -5,8 +5,7 @@
 //! lock people. What the appliance makes of these people is the tests' affair.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -15,6 +14,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
+
+use super::neighbour::{feed, free_port};
 
 const BASE: &str = "dc=corp,dc=example";
 const READY_WITHIN: Duration = Duration::from_secs(15);
@@ -177,23 +178,8 @@ impl Slapd {
     }
 
     fn feed(&self, tool: &str, arguments: &[&str], input: &str) -> String {
-        let mut child = Command::new(tool)
-            .args(["-x", "-H", &self.url, "-D", &self.admin_dn, "-w", self.admin_password])
-            .args(arguments)
-            .env("LDAPNOINIT", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{tool} (package ldap-utils): {error}"));
-        let mut pipe = child.stdin.take().expect("a pipe");
-        let input = input.to_owned();
-        // Written from the side, so that neither the tool's output nor our input can fill a pipe that nobody reads.
-        let writer = thread::spawn(move || pipe.write_all(input.as_bytes()));
-        let output = child.wait_with_output().expect("the tool's output");
-        let _ = writer.join();
-        assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let who = ["-x", "-H", &self.url, "-D", &self.admin_dn, "-w", self.admin_password];
+        feed(Command::new(tool).args(who).args(arguments).env("LDAPNOINIT", "1"), input)
     }
 
     fn launch(&mut self) -> bool {
@@ -230,11 +216,6 @@ impl Drop for Slapd {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its number").port()
 }
 
 /// An authority and a server's certificate for loopback: `ca.pem`, `ca.key`, `server.pem`, `server.key`.

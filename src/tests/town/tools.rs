@@ -75,12 +75,6 @@ pub(crate) fn sql(file: &Path, statements: &str) {
     database.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
 
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
-
 /// What starts a program with its clock shifted. Not the wrapper `faketime` itself: it would stand between us and the
 /// daemon, so it is only asked for its library.
 pub(crate) fn with_clock(shift: &str) -> Vec<String> {

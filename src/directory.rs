@@ -201,6 +201,7 @@ impl Directory {
             groups: Vec::new(),
             directory_disabled: None,
             entry: None,
+            written: None,
         };
         let id = draft.id;
         let deed = Deed::new(who, "account.add", &name);

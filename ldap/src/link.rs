@@ -30,7 +30,7 @@ struct Shared {
     limit: Duration,
     to_send: mpsc::UnboundedSender<Message>,
     asked: Mutex<Asked>,
-    /// How far the server may run ahead of whoever reads its answers, in kibibytes on the wire. Whoever stores a hundred
+    /// How far the server may run ahead of whoever reads its answers, in bytes. Whoever stores a hundred
     /// thousand people is slower than a server that sends them; then no more is read from it.
     room: Arc<Semaphore>,
 }
@@ -71,7 +71,9 @@ pub(crate) struct Done {
     pub(crate) answer: Answer,
 }
 
-const ROOM: u32 = 4 << 10;
+const ROOM: u32 = 8 << 20;
+/// What an answer takes besides its bytes.
+const BESIDES: usize = 256;
 /// How many bytes are read together.
 const AT_ONCE: usize = 64 << 10;
 
@@ -267,7 +269,7 @@ impl Shared {
             None
         } else {
             // One that is longer than all the room passes when nothing else is unread.
-            let cost = u32::try_from(length / 1024 + 1).unwrap_or(ROOM).min(ROOM);
+            let cost = u32::try_from(length + BESIDES).unwrap_or(ROOM).min(ROOM);
             Arc::clone(&self.room).acquire_many_owned(cost).await.ok()
         };
         let mut asked = self.asked();

@@ -41,12 +41,12 @@ struct Node {
 impl Key {
     /// Of the name of an entry.
     pub fn of_dn(dn: &str) -> Self {
-        let mut text = String::with_capacity(dn.len() + 1);
-        for part in dn.split(',') {
-            text.push_str(part.trim());
-            text.push(',');
+        // Servers write none of those spaces, or all of them.
+        if !dn.contains(", ") && !dn.contains(" ,") {
+            return Self::of("dn:", dn.trim_matches(' ').to_owned());
         }
-        Self::of("dn:", text)
+        let parts: Vec<_> = dn.split(',').map(|part| part.trim_matches(' ')).collect();
+        Self::of("dn:", parts.join(","))
     }
 
     /// Of a login, as `memberUid` has it.
@@ -80,12 +80,15 @@ impl Nesting {
     pub fn put(&mut self, group: &Group) -> HashSet<Key> {
         let node = Node::of(group);
         let before = self.groups.get(&group.id).cloned();
-        let same_group = before.as_ref().is_some_and(|old| (old.dn, &old.name) == (node.dn, &node.name));
-        let old: HashSet<Key> = before.iter().flat_map(|old| &old.members).copied().collect();
-        let new: HashSet<Key> = node.members.iter().copied().collect();
-        let mut touched = HashSet::new();
-        let moved = if same_group { &old ^ &new } else { &old | &new };
-        self.unfold(moved.into_iter().collect(), &mut touched);
+        let moved = match &before {
+            Some(old) if (old.dn, &old.name) == (node.dn, &node.name) => {
+                differing(&old.members, &node.members)
+            }
+            Some(old) => [&old.members[..], &node.members].concat(),
+            None => node.members.clone(),
+        };
+        let mut touched = HashSet::with_capacity(moved.len());
+        self.unfold(moved, &mut touched);
         if let Some(before) = before {
             self.unlink(group.id, &before);
         }
@@ -167,6 +170,13 @@ impl Nesting {
             }
         }
     }
+}
+
+/// What is in one of them only.
+fn differing(one: &[Key], other: &[Key]) -> Vec<Key> {
+    let (one, other): (HashSet<_>, HashSet<_>) =
+        (one.iter().copied().collect(), other.iter().copied().collect());
+    one.symmetric_difference(&other).copied().collect()
 }
 
 impl Node {

@@ -72,30 +72,31 @@ impl Difference {
         }
         let mut out = Self { checkpoint: told.checkpoint.clone(), ..Self::default() };
         out.report.skipped.clone_from(&told.skipped);
-        let mut touched: HashSet<AccountId> = told.people.keys().copied().chain(picture.due(now)).collect();
-        touched.extend(out.regroup(people, picture, told));
-        let gone = out.part(people, told, &touched);
-        let mut drafts: Vec<AccountDraft> = Vec::with_capacity(touched.len());
-        let mut open: Vec<AccountId> = touched.difference(&gone).copied().collect();
+        let mut open: Vec<AccountId> = told.people.keys().copied().chain(picture.due(now)).collect();
+        open.extend(out.regroup(people, picture, told));
+        let gone = out.part(people, told);
         // What is given up is for those who wait for it, who give up theirs.
         open.extend(out.gone.iter().flat_map(|account| picture.waiting_after(account)));
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::with_capacity(open.len());
+        let (mut drafts, mut before) = (Vec::with_capacity(open.len()), Vec::with_capacity(open.len()));
         while let Some(id) = open.pop() {
             if gone.contains(&id) || !seen.insert(id) {
                 continue;
             }
             let known = people.by_id(id);
-            let told = told.people.get(&id).cloned().flatten();
+            let told = told.people.get(&id).and_then(Option::as_deref).cloned();
             let Some(draft) = told.or_else(|| redraft(known.as_deref()?, now)) else { continue };
             open.extend(known.iter().flat_map(|account| picture.waiting_after(account)));
             drafts.push(draft);
+            before.push(known);
         }
         let nesting = out.nesting.clone().unwrap_or_else(|| picture.nesting.clone());
         out.report.people = told.all_people.as_ref().map_or_else(|| told.people.len(), HashSet::len);
         out.report.skipped.extend(names::settle(&mut drafts, people, &gone));
-        for mut draft in drafts {
+        out.add.reserve(before.iter().filter(|known| known.is_none()).count());
+        for (known, mut draft) in before.into_iter().zip(drafts) {
             draft.groups = groups_of(&draft, &nesting);
-            out.compare(people.by_id(draft.id), draft);
+            out.compare(known, draft);
         }
         (out.report.removed, out.report.cut_off) = (out.gone.len(), out.leaving.len());
         Ok(out)
@@ -216,18 +217,19 @@ impl Difference {
     }
 
     /// Whoever is no longer there.
-    fn part(&mut self, people: &People, told: &Told, touched: &HashSet<AccountId>) -> HashSet<AccountId> {
-        let is_told_gone = |id: &&AccountId| matches!(told.people.get(id), Some(None));
-        let mut gone: HashSet<AccountId> = touched.iter().filter(is_told_gone).copied().collect();
+    fn part(&mut self, people: &People, told: &Told) -> HashSet<AccountId> {
+        let told_gone = told.people.iter().filter(|(_, person)| person.is_none()).map(|(id, _)| *id);
+        let mut gone: HashSet<AccountId> = told_gone.collect();
+        let is_of_ldap = |account: &Arc<Account>| account.source == Source::Ldap;
         if let Some(all) = &told.all_people {
-            gone.extend(people.all().iter().map(|account| account.id).filter(|id| !all.contains(id)));
+            let is_absent = |account: &Arc<Account>| is_of_ldap(account) && !all.contains(&account.id);
+            gone.extend(people.all().into_iter().filter(is_absent).map(|account| account.id));
         }
-        let from_ldap = |account: &Arc<Account>| account.source == Source::Ldap;
-        self.gone.extend(gone.iter().filter_map(|id| people.by_id(*id)).filter(from_ldap));
+        self.gone.extend(gone.iter().filter_map(|id| people.by_id(*id)).filter(is_of_ldap));
         for account in &self.gone {
             self.leaving.extend(leaver(account, "no longer in the directory"));
         }
-        self.gone.iter().map(|account| account.id).chain(told_gone(told)).collect()
+        gone
     }
 
     fn compare(&mut self, known: Option<Arc<Account>>, draft: AccountDraft) {
@@ -247,10 +249,6 @@ impl Difference {
         }
         self.change.push(draft);
     }
-}
-
-fn told_gone(told: &Told) -> impl Iterator<Item = AccountId> {
-    told.people.iter().filter(|(_, person)| person.is_none()).map(|(id, _)| *id)
 }
 
 /// Who may not act today has left before.
@@ -280,6 +278,7 @@ fn redraft(account: &Account, now: Timestamp) -> Option<AccountDraft> {
         groups: Vec::new(),
         directory_disabled: entry.disabled.clone(),
         entry: Some(entry),
+        written: None,
     })
 }
 

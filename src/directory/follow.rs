@@ -47,7 +47,9 @@ pub(crate) struct Following {
 /// People expire by the second.
 const TICK: Duration = Duration::from_secs(1);
 /// A list is written in parts of this many, so that it neither fills the memory nor keeps the writer for long.
-const PART: usize = 2048;
+const PART: usize = 4096;
+/// While a part is written so many are heard of meanwhile.
+const AHEAD: usize = 2 * PART;
 
 impl Directory {
     /// Begins to listen, from where the house stopped. Nothing when the directory is built in.
@@ -114,7 +116,7 @@ impl Following {
     /// What belongs to a list that goes on may be written before its end: only the end takes anybody away. But nobody is
     /// written twice because their groups are still being listed.
     fn is_ripe(&self) -> bool {
-        let part = if self.lists_groups { PART * 16 } else { PART };
+        let part = if self.lists_groups { PART * 8 } else { PART };
         let whole = self.told.checkpoint.is_some() && !self.lists_groups;
         !self.waits && (whole || self.told.size() >= part)
     }
@@ -129,7 +131,7 @@ impl Following {
                 tokio::select! {
                     brought = &mut bringing => break brought,
                     // Who is known is about to change.
-                    change = self.changes.next(), if self.told.size() < PART => self.take(change, None).await,
+                    change = self.changes.next(), if self.told.size() < AHEAD => self.take(change, None).await,
                 }
             }
         };

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// As they will be written, but for the groups; `None` is gone.
-    pub(super) people: HashMap<AccountId, Option<AccountDraft>>,
+    pub(super) people: HashMap<AccountId, Option<Box<AccountDraft>>>,
     pub(super) groups: HashMap<Uuid, Option<Group>>,
     /// At the end of a list: nobody else is there.
     pub(super) all_people: Option<HashSet<AccountId>>,
@@ -32,7 +32,7 @@ const NAMED: usize = 1000;
 impl Told {
     pub(super) fn of(person: Person) -> Self {
         let draft = draft(person);
-        Self { people: HashMap::from([(draft.id, Some(draft))]), ..Self::default() }
+        Self { people: HashMap::from([(draft.id, Some(Box::new(draft)))]), ..Self::default() }
     }
 
     /// One step of the stream, heard by who knows these people already, if anybody does. Steps that tell of the connection change nothing.
@@ -96,7 +96,7 @@ impl Told {
         if known.is_some_and(|account| is_known_so(&account, &draft)) {
             self.people.remove(&draft.id);
         } else {
-            self.people.insert(draft.id, Some(draft));
+            self.people.insert(draft.id, Some(Box::new(draft)));
         }
     }
 
@@ -142,6 +142,7 @@ fn draft(person: Person) -> AccountDraft {
         source: Source::Ldap,
         groups: Vec::new(),
         directory_disabled: entry.disabled.clone(),
+        written: entry.written().ok(),
         entry: Some(Arc::new(entry)),
     }
 }

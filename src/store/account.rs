@@ -54,13 +54,16 @@ pub(crate) struct Entry {
     /// What they sign in with, in lower case: the account's name, unless that belongs to somebody else.
     pub(crate) login: String,
     /// Names of the groups that it lists itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) groups: Vec<String>,
     /// Why the directory holds it disabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) disabled: Option<String>,
     /// When time alone will disable it, and what is said of it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<(Timestamp, String)>,
     /// Only of people that were heard of since it is kept.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Card::is_empty")]
     pub(crate) card: Card,
 }
 
@@ -78,6 +81,19 @@ pub(crate) struct Card {
     pub(crate) time_zone: Option<String>,
 }
 
+impl Entry {
+    /// As it is written down.
+    pub(crate) fn written(&self) -> Result<Arc<str>, StoreError> {
+        to_json(self).map(Arc::from)
+    }
+}
+
+impl Card {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a directory says of a person; what an admin decided is kept apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccountDraft {
@@ -89,6 +105,8 @@ pub(crate) struct AccountDraft {
     pub(crate) groups: Vec<String>,
     pub(crate) directory_disabled: Option<String>,
     pub(crate) entry: Option<Arc<Entry>>,
+    /// The entry as it will be written, where it was made ready: the writer has more to do than whoever waits for it.
+    pub(crate) written: Option<Arc<str>>,
 }
 
 impl AccountDraft {
@@ -227,11 +245,15 @@ statement!(
 );
 
 /// Groups and entry, as they are written.
-fn said(draft: &AccountDraft) -> Result<(String, Option<String>), StoreError> {
-    Ok((to_json(&draft.groups)?, draft.entry.as_deref().map(to_json).transpose()?))
+fn said(draft: &AccountDraft) -> Result<(String, Option<Arc<str>>), StoreError> {
+    let entry = match (&draft.written, &draft.entry) {
+        (Some(written), _) => Some(written.clone()),
+        (None, entry) => entry.as_deref().map(Entry::written).transpose()?,
+    };
+    Ok((to_json(&draft.groups)?, entry))
 }
 
-fn columns<'a>(draft: &'a AccountDraft, groups: &'a str, entry: &'a Option<String>) -> [Value<'a>; 7] {
+fn columns<'a>(draft: &'a AccountDraft, groups: &'a str, entry: &'a Option<Arc<str>>) -> [Value<'a>; 7] {
     [
         draft.name.as_str().into(),
         draft.display.as_str().into(),

@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 mod outbox;
 mod peers;
 mod pending;
+mod photos;
 mod rooms;
 mod search;
 mod sessions;
@@ -32,6 +33,7 @@ use serde_json::json;
 
 pub(crate) use keys::KeyView;
 pub(crate) use pending::PendingView;
+pub(crate) use photos::photo;
 pub(crate) use search::Search;
 pub(crate) use sessions::SessionView;
 pub(crate) use status::{Check, Status, Verdict, status};
@@ -94,6 +96,7 @@ pub(crate) fn host_router(house: House) -> Router {
     Router::new()
         .merge(status::routes())
         .merge(accounts::routes())
+        .merge(photos::routes())
         .merge(certificates::routes())
         .merge(pending::routes())
         .merge(keys::routes())

@@ -183,6 +183,7 @@ impl Appliance {
         if let Some(following) = house.directory.follow(&config.directory).await? {
             busy.spawn(duties::follow(house.clone(), following, stopping.clone()));
         }
+        busy.spawn(duties::develop(house.directory.clone(), stopping.clone()));
         if house.directory.publishes() {
             busy.spawn(duties::publish(house.enrollment.clone(), stopping.clone()));
         }

@@ -16,12 +16,14 @@ pub(crate) mod ldap;
 mod limiter;
 mod names;
 mod people;
+mod photo;
 mod picture;
 mod preview;
 mod public_key;
 mod published;
 pub(crate) mod served;
 mod sign_in;
+mod thumbnail;
 mod told;
 
 #[cfg(test)]
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chancery_ldap::Connector;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, DirectoryKind};
@@ -66,6 +68,8 @@ pub(crate) struct Directory {
     changing: Arc<Mutex<()>>,
     /// Counts changes of people and of their certificates, for those whom they are served to.
     version: Arc<AtomicU64>,
+    /// Rung when people have changed.
+    turned: Arc<Notify>,
     ldap: Option<Arc<Ldap>>,
     /// Wrong passwords, at whatever door.
     knocks: Arc<Limiter>,
@@ -118,6 +122,7 @@ impl Directory {
             people: Arc::default(),
             changing: Arc::default(),
             version: Arc::default(),
+            turned: Arc::default(),
             ldap: ldap.map(Arc::new),
             knocks: Arc::new(Limiter::new(WRONG_PER_NETWORK)),
         };
@@ -361,6 +366,7 @@ impl Directory {
         let _one = self.changing.lock().await;
         let brought = bring(self.store.write(work).await?);
         self.version.fetch_add(1, Ordering::Release);
+        self.turned.notify_one();
         // Rights follow the directory: whatever was compiled from it is compiled again.
         self.broker.turn_rights();
         Ok(brought)

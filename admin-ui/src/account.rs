@@ -14,6 +14,8 @@ pub struct Account {
     pub chrome: Chrome,
     /// What the list shows of this person.
     pub card: AccountRow,
+    /// Whether there is a photo, at `…/photo`.
+    pub photo: bool,
     /// More of the card: labels and values, such as "Directory entry" and its name.
     pub facts: Vec<(String, String)>,
     /// The directory groups.

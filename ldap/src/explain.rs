@@ -19,7 +19,8 @@ pub struct Seen {
     pub dn: String,
     /// Whether `user_filter` lets it through.
     pub passes: bool,
-    /// What is looked at, with the values as text; what the service account may not read is not there.
+    /// What is looked at, with the values as text, and of photos their length; what the service account may not read is
+    /// not there.
     pub attributes: Vec<(String, Vec<String>)>,
     /// What is read from it, or why it cannot be used.
     pub person: Result<Person, String>,
@@ -43,7 +44,7 @@ impl Connector {
         let looked_at = search(is_theirs);
         let see = |entry: Entry| Seen {
             passes: passing.contains(&entry.dn),
-            attributes: shown(&entry, &looked_at.attributes),
+            attributes: shown(&entry, &looked_at.attributes, settings.attributes.photo.as_deref()),
             person: Person::read(&entry, &settings.attributes, &judge, now),
             groups: GroupListing::default(),
             dn: entry.dn,
@@ -59,9 +60,12 @@ impl Connector {
     }
 }
 
-fn shown(entry: &Entry, looked_at: &[String]) -> Vec<(String, Vec<String>)> {
+fn shown(entry: &Entry, looked_at: &[String], photo: Option<&str>) -> Vec<(String, Vec<String>)> {
     let text = |attribute: &String| match entry.id(attribute) {
         Ok(Some(id)) if attribute.to_ascii_lowercase().ends_with("id") => vec![id.to_string()],
+        _ if Some(attribute.as_str()) == photo => {
+            entry.values(attribute).map(|value| format!("{} bytes", value.len())).collect()
+        }
         _ => entry.values(attribute).map(|value| String::from_utf8_lossy(value).into_owned()).collect(),
     };
     let present = looked_at.iter().filter(|attribute| entry.values(attribute).next().is_some());

@@ -10,6 +10,7 @@ use crate::connector::Connector;
 use crate::disabled::{self, Disabled, Verdict};
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::photo::Photo;
 use crate::request::Scope;
 use crate::rules::Judge;
 use crate::search::{Amount, Found, Search};
@@ -36,6 +37,8 @@ pub struct Person {
     pub locale: Option<String>,
     /// The time zone that they are in, as the directory writes it.
     pub time_zone: Option<String>,
+    /// What they look like, where photos are asked for: not when somebody is found or signs in.
+    pub photo: Option<Photo>,
     /// Names of the entries of their groups, where the server notes them with the person and there is no `group_filter`,
     /// by which groups themselves are read.
     pub groups: Vec<String>,
@@ -87,7 +90,7 @@ impl Connector {
     /// A list that the server did not finish is an error, never a short list.
     pub async fn people(&self, now: OffsetDateTime) -> Result<Listing, Error> {
         let (inner, judge) = (self.ready().await, self.judge());
-        let amount = Amount::All { page: inner.settings.page_size };
+        let amount = Amount::All { page: inner.settings.page() };
         let search = people_search(&inner.settings, &judge, inner.user_filter.clone(), amount);
         let found = inner.search(&search).await?;
         Ok(list(found, &inner.settings.attributes, &judge, now))
@@ -101,8 +104,12 @@ impl Connector {
         let settings = &inner.settings;
         let is_theirs = Filter::equal(&settings.attributes.login, login);
         let filter = inner.user_filter.clone().and(is_theirs);
-        // The second one shows that there are several.
-        let mut found = inner.search(&people_search(settings, &judge, filter, Amount::AtMost(2))).await?;
+        // The second one shows that there are several. Photos are long, and nobody is known by them.
+        let search = Search {
+            attributes: known_by(settings, &judge),
+            ..people_search(settings, &judge, filter, Amount::AtMost(2))
+        };
+        let mut found = inner.search(&search).await?;
         if let Some(dn) = found.unreadable.pop() {
             return Err(Error::Malformed { dn, why: "it is not readable".to_owned() });
         }
@@ -128,6 +135,13 @@ const LONGEST_LOGIN: usize = 256;
 
 /// Everything that a [`Person`] is read from.
 pub(crate) fn people_attributes(settings: &Settings, judge: &Judge) -> Vec<String> {
+    let mut attributes = known_by(settings, judge);
+    attributes.extend(settings.attributes.photo.clone());
+    attributes
+}
+
+/// The same but for the photo.
+fn known_by(settings: &Settings, judge: &Judge) -> Vec<String> {
     let map = &settings.attributes;
     let mut attributes =
         [&map.login, &map.name, &map.mail, &map.title, &map.phone, &map.locale].map(String::clone).to_vec();
@@ -200,6 +214,7 @@ impl Person {
             phone: said(&map.phone),
             locale: said(&map.locale),
             time_zone: map.time_zone.as_deref().and_then(said),
+            photo: Photo::read(entry, map),
             groups: entry.texts(&map.groups),
             disabled,
             expires,

@@ -58,6 +58,8 @@ pub struct AttributeMap {
     pub locale: String,
     /// The time zone that somebody is in. No schema that is widely used has one.
     pub time_zone: Option<String>,
+    /// What somebody looks like: `jpegPhoto`, or `thumbnailPhoto` in Active Directory. Photos make lists long.
+    pub photo: Option<String>,
     /// Names of the groups one is in.
     pub groups: String,
     /// The key that survives every rename. `auto` takes what the server has: `nsUniqueId`, `objectGUID` or `entryUUID`.
@@ -105,7 +107,7 @@ impl Default for AttributeMap {
         let [login, name, mail, title, phone, locale, groups, id] =
             ["uid", "cn", "mail", "title", "telephoneNumber", "preferredLanguage", "memberOf", AUTO]
                 .map(str::to_owned);
-        Self { login, name, mail, title, phone, locale, time_zone: None, groups, id }
+        Self { login, name, mail, title, phone, locale, time_zone: None, photo: None, groups, id }
     }
 }
 
@@ -187,6 +189,11 @@ impl Settings {
         }
     }
 
+    /// How many entries to list at a time: a page is held in memory, with its photos.
+    pub(crate) fn page(&self) -> u32 {
+        self.attributes.photo.as_ref().map_or(self.page_size, |_| self.page_size.min(WITH_PHOTOS))
+    }
+
     fn server(&self, url: &str) -> Result<Server, String> {
         let example = "write \"ldaps://host\" or \"ldap://host:port\"";
         let (scheme, rest) =
@@ -218,6 +225,7 @@ impl Settings {
 }
 
 const LONGEST: Duration = Duration::from_secs(300);
+const WITH_PHOTOS: u32 = 64;
 
 impl AttributeMap {
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
@@ -231,7 +239,8 @@ impl AttributeMap {
             ("attributes.groups", &self.groups),
             ("attributes.id", &self.id),
         ];
-        keys.into_iter().chain(self.time_zone.as_deref().map(|name| ("attributes.time_zone", name)))
+        let others = [("attributes.time_zone", &self.time_zone), ("attributes.photo", &self.photo)];
+        keys.into_iter().chain(others.into_iter().filter_map(|(key, name)| Some((key, name.as_deref()?))))
     }
 }
 

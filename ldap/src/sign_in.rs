@@ -114,6 +114,7 @@ mod tests {
             phone: None,
             locale: None,
             time_zone: None,
+            photo: None,
             groups: Vec::new(),
             disabled: None,
             expires: None,

@@ -22,6 +22,8 @@ pub(crate) struct AccountView {
     /// Title, phone, locale and time zone, where they are known.
     #[serde(flatten)]
     pub(crate) card: Card,
+    /// Whether there is one.
+    pub(crate) photo: bool,
     pub(crate) source: &'static str,
     /// `active` or `disabled`.
     pub(crate) state: &'static str,
@@ -43,6 +45,7 @@ impl AccountView {
             name: account.display.clone(),
             mail: account.mail.clone(),
             card: account.card(),
+            photo: account.photo().is_some(),
             source: account.source.as_str(),
             state: if account.disabled().is_some() { "disabled" } else { "active" },
             why: account.disabled().map(str::to_owned),

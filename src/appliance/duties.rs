@@ -1,5 +1,6 @@
 //! Small duties, each at its own pace: feed the watchdog, tell the numbers, let what is over expire, renew CRL, server
-//! certificate and issuing CA, remind owners of theirs, part with leavers, follow LDAP and tell it of certificates.
+//! certificate and issuing CA, remind owners of theirs, part with leavers, follow LDAP, develop photos from there and tell
+//! it of certificates.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 
 use super::doors::TlsDoors;
 use crate::api::House;
-use crate::directory::{Following, SyncError, SyncReport};
+use crate::directory::{Directory, Following, SyncError, SyncReport};
 use crate::enrollment::Enrollment;
 use crate::principal::Principal;
 use crate::time;
@@ -21,8 +22,8 @@ const OFTEN: Duration = Duration::from_secs(5);
 const TELL: Duration = Duration::from_secs(10);
 /// How often the server certificate is looked at; its OCSP answer is good for an hour.
 const RENEW: Duration = Duration::from_secs(20 * 60);
-/// How often the directory is compared with the ledger.
-const PUBLISH: Duration = Duration::from_secs(5 * 60);
+/// How often the directory is compared with what the house has.
+const COMPARE: Duration = Duration::from_secs(5 * 60);
 /// How soon it is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -151,6 +152,28 @@ async fn brought(
     parted.err().map(|error| error.to_string())
 }
 
+/// Develops the photos of people: when people have changed, and now and then those that could not be had before. What goes
+/// wrong is told once, until it changes.
+pub(super) async fn develop(directory: Directory, mut stop: watch::Receiver<bool>) {
+    let mut trouble = None;
+    loop {
+        let told = tokio::select! {
+            developed = directory.develop() => developed.err().map(|error| error.to_string()),
+            _ = stop.changed() => return,
+        };
+        if let Some(why) = told.as_ref().filter(|_| told != trouble) {
+            tracing::error!(why, "photos could not be developed; it is tried again");
+        }
+        trouble = told;
+        let pause = if trouble.is_some() { RETRY } else { COMPARE };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = directory.turned() => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
 /// Brings the directory to what the ledger says of certificates for mail: when something was issued or revoked, and now
 /// and then for what has ended or was changed otherwise. What goes wrong is told once, until it changes.
 pub(super) async fn publish(enrollment: Enrollment, mut stop: watch::Receiver<bool>) {
@@ -161,7 +184,7 @@ pub(super) async fn publish(enrollment: Enrollment, mut stop: watch::Receiver<bo
             tracing::error!(why, "a certificate could not be written into the directory; it is tried again");
         }
         trouble = told;
-        let pause = if trouble.is_some() { RETRY } else { PUBLISH };
+        let pause = if trouble.is_some() { RETRY } else { COMPARE };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = enrollment.changed() => {}

@@ -65,6 +65,7 @@ const FIRST: &[&str] = &[
     "phone",
     "locale",
     "time_zone",
+    "photo",
     "groups",
     "waiting",
 ];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use chancery_admin_ui::Nav;
 use chancery_admin_ui::account::Account as Page;
@@ -19,13 +19,14 @@ use super::keys::key_row;
 use super::page::{Answer, Trouble, path, readable, show, show_as};
 use super::sessions::session_row;
 use super::{Console, accounts};
-use crate::api::{KeyView, Refused, SessionView};
+use crate::api::{self, KeyView, Refused, SessionView};
 use crate::store::{Account, Card};
 use crate::time;
 
 pub(super) fn routes() -> Router<Console> {
     Router::new()
         .route("/accounts/{account}", get(look))
+        .route("/accounts/{account}/photo", get(photo))
         .route("/accounts/{account}/password", post(set_password))
         .route("/accounts/{account}/enable", post(enable))
         .route("/accounts/{account}/disable", post(disable))
@@ -55,6 +56,15 @@ impl Confirmation {
 
 async fn look(State(console): State<Console>, admin: Admin, Path(name): Path<String>) -> Answer {
     page(&console, &admin, &name, String::new(), StatusCode::OK).await
+}
+
+async fn photo(
+    State(console): State<Console>,
+    _: Admin,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    Ok(api::photo(&console.house, &name, &headers).await?)
 }
 
 /// The person whose name is the word that the add form posts to.
@@ -154,6 +164,7 @@ async fn page(console: &Console, admin: &Admin, name: &str, problem: String, sta
             &[&["account", "show", &account.name], &["cert", "enroll", &account.name, "--out", "DIR"]],
         ),
         card,
+        photo: is_shown(console, &account).await?,
         facts: facts(&account),
         groups: account.groups.clone(),
         rooms: rooms
@@ -179,6 +190,12 @@ fn facts(account: &Account) -> Vec<(String, String)> {
         facts.push(("Shut out by the directory".into(), why.clone()));
     }
     facts
+}
+
+/// Whether there is a photo to be shown.
+pub(super) async fn is_shown(console: &Console, account: &Account) -> Result<bool, Refused> {
+    Ok(account.photo().is_some()
+        && console.house.directory.photo(account.id).await?.is_some_and(|photo| photo.jpeg.is_some()))
 }
 
 /// Somebody by name.

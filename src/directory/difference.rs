@@ -29,7 +29,7 @@ pub(crate) struct SyncReport {
     pub(crate) changed: usize,
     pub(crate) removed: usize,
     pub(crate) cut_off: usize,
-    /// Entries that could not be used, each with the reason.
+    /// Entries that could not be used, and photos, each with the reason.
     pub(crate) skipped: Vec<String>,
 }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use chancery_ldap::Seen;
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use super::Directory;
+use super::thumbnail::{look, thumbnail};
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +48,8 @@ pub(crate) struct Found {
     pub(crate) disabled: Option<String>,
     /// Names of its groups, near and far.
     pub(crate) groups: Vec<String>,
+    /// Whether their photo can be shown.
+    pub(crate) photo: Option<String>,
     /// What is looked at.
     pub(crate) attributes: BTreeMap<String, Vec<String>>,
 }
@@ -61,7 +65,11 @@ impl Directory {
             None => Ok(Vec::new()),
         };
         let (entries, trouble) = match asked {
-            Ok(seen) => (seen.into_iter().map(Found::of).collect(), None),
+            Ok(seen) => {
+                // Making a photo smaller takes its time.
+                let found = spawn_blocking(|| seen.into_iter().map(Found::of).collect());
+                (found.await.unwrap_or_default(), None)
+            }
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         let why = account.as_ref().map(|account| account.disabled().map(str::to_owned));
@@ -100,6 +108,11 @@ fn unknown(entries: &[Found]) -> String {
 
 impl Found {
     fn of(seen: Seen) -> Self {
+        let photo = seen.person.as_ref().ok().and_then(|person| person.photo.as_ref());
+        let photo = photo.map(|photo| match look(photo).and_then(thumbnail) {
+            Ok(_) => "can be shown".into(),
+            Err(why) => format!("cannot be shown: {why}"),
+        });
         let (unusable, disabled) = match &seen.person {
             Ok(person) => (None, person.disabled.map(|rule| rule.to_string())),
             Err(why) => (Some(why.clone()), None),
@@ -112,6 +125,7 @@ impl Found {
             unusable,
             disabled,
             groups,
+            photo,
             attributes: seen.attributes.into_iter().collect(),
         }
     }

@@ -84,6 +84,7 @@ struct Attributes {
     phone: Option<String>,
     locale: Option<String>,
     time_zone: Option<String>,
+    photo: Option<String>,
     groups: Option<String>,
     id: Option<String>,
 }
@@ -152,6 +153,7 @@ impl Config {
                 phone: given(&self.attributes.phone, map.phone),
                 locale: given(&self.attributes.locale, map.locale),
                 time_zone: self.attributes.time_zone.clone(),
+                photo: self.attributes.photo.clone(),
                 groups: given(&self.attributes.groups, map.groups),
                 id: given(&self.attributes.id, map.id),
             },

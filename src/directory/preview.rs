@@ -98,6 +98,9 @@ fn line(known: Option<&Account>, draft: &AccountDraft) -> Line {
     if known.card() != draft.entry.as_ref().map(|entry| entry.card.clone()).unwrap_or_default() {
         details.push("card: title, phone, locale or time zone".into());
     }
+    if known.photo() != draft.photo() {
+        details.push("photo".into());
+    }
     let missing = |from: &[String], to: &[String], sign| -> Vec<String> {
         from.iter().filter(|group| !to.contains(group)).map(|group| format!("group: {sign}{group}")).collect()
     };

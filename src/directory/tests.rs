@@ -59,6 +59,7 @@ fn person(number: u128, login: &str) -> Person {
         phone: None,
         locale: None,
         time_zone: None,
+        photo: None,
         groups: Vec::new(),
         disabled: None,
         expires: None,

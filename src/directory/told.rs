@@ -1,6 +1,7 @@
 //! Told: what the directory said since it was last written down, the last word about each.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use chancery_ldap::{Change, Group, Kind, Person, Skipped};
 use uuid::Uuid;
 
 use super::people::People;
+use super::photo;
 use crate::id::AccountId;
 use crate::store::{Account, AccountDraft, AccountEntry, Card, Source};
 use crate::time::Timestamp;
@@ -20,7 +22,7 @@ pub(super) struct Told {
     /// At the end of a list: nobody else is there.
     pub(super) all_people: Option<HashSet<AccountId>>,
     pub(super) all_groups: Option<HashSet<Uuid>>,
-    /// Entries that could not be used, each with the reason.
+    /// Entries that could not be used, and photos, each with the reason.
     pub(super) skipped: Vec<String>,
     /// Everything up to here is told.
     pub(super) checkpoint: Option<Vec<u8>>,
@@ -31,7 +33,7 @@ const NAMED: usize = 1000;
 
 impl Told {
     pub(super) fn of(person: Person) -> Self {
-        let draft = draft(person);
+        let draft = draft(person, None);
         Self { people: HashMap::from([(draft.id, Some(Box::new(draft)))]), ..Self::default() }
     }
 
@@ -90,7 +92,15 @@ impl Told {
 
     /// Whoever is known just so only has to be there: a list of everybody is no longer than what changed.
     fn person(&mut self, person: Person, known: Option<&People>) {
-        let draft = draft(person);
+        // Nobody is left out for their photo.
+        let photo = person.photo.as_ref().and_then(|photo| match photo::digest(photo) {
+            Ok(digest) => Some(digest),
+            Err(why) => {
+                self.name(&person.dn, why);
+                None
+            }
+        });
+        let draft = draft(person, photo);
         note(&mut self.all_people, draft.id, true);
         let known = known.and_then(|known| known.by_id(draft.id));
         if known.is_some_and(|account| is_known_so(&account, &draft)) {
@@ -107,8 +117,12 @@ impl Told {
             (Kind::Groups, Some(id)) => note(&mut self.all_groups, id, true),
             (_, None) => {}
         }
+        self.name(&entry.dn, &entry.why);
+    }
+
+    fn name(&mut self, dn: &str, why: impl Display) {
         if self.skipped.len() < NAMED {
-            self.skipped.push(format!("{}: {}", entry.dn, entry.why));
+            self.skipped.push(format!("{dn}: {why}"));
         }
     }
 }
@@ -123,8 +137,8 @@ fn note<T: Eq + Hash>(all: &mut Option<HashSet<T>>, id: T, is_there: bool) {
     }
 }
 
-/// Somebody as the directory tells of them, but for the groups.
-fn draft(person: Person) -> AccountDraft {
+/// Somebody as the directory tells of them, but for the groups, with the digest of their photo.
+fn draft(person: Person, photo: Option<String>) -> AccountDraft {
     let Person { title, phone, locale, time_zone, .. } = person;
     let entry = AccountEntry {
         dn: person.dn,
@@ -133,6 +147,7 @@ fn draft(person: Person) -> AccountDraft {
         disabled: person.disabled.as_ref().map(ToString::to_string),
         expires: person.expires.map(|(end, rule)| (Timestamp::from(end), rule.to_string())),
         card: Card { title, phone, locale, time_zone },
+        photo,
     };
     AccountDraft {
         id: AccountId::from(person.id),

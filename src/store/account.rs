@@ -65,6 +65,9 @@ pub(crate) struct Entry {
     /// Only of people that were heard of since it is kept.
     #[serde(default, skip_serializing_if = "Card::is_empty")]
     pub(crate) card: Card,
+    /// The digest of the photo, which is kept elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) photo: Option<String>,
 }
 
 /// What others may want to know of somebody.
@@ -110,6 +113,11 @@ pub(crate) struct AccountDraft {
 }
 
 impl AccountDraft {
+    /// The digest of the photo, where there is one.
+    pub(crate) fn photo(&self) -> Option<&str> {
+        self.entry.as_ref()?.photo.as_deref()
+    }
+
     /// The account that the store then has, if it had this one before.
     pub(crate) fn account(self, before: Option<&Account>, now: Timestamp) -> Account {
         Account {
@@ -132,6 +140,11 @@ impl Account {
     /// What others may want to know; nothing of people of the built-in directory.
     pub(crate) fn card(&self) -> Card {
         self.entry.as_ref().map(|entry| entry.card.clone()).unwrap_or_default()
+    }
+
+    /// The digest of the photo, where there is one.
+    pub(crate) fn photo(&self) -> Option<&str> {
+        self.entry.as_ref()?.photo.as_deref()
     }
 
     /// Why the account may not act; `None` when it may.
@@ -184,6 +197,8 @@ impl Tx {
         let is_new = Kept(Add, &values).run(&mut self.view.conn)? > 0;
         if !is_new {
             self.change_account(draft)?;
+        } else if draft.photo().is_some() {
+            self.put_photo(draft.id, draft.photo())?;
         }
         Ok(is_new)
     }
@@ -194,7 +209,7 @@ impl Tx {
         let [name, display, mail, source, groups, disabled, entry] = columns(draft, &groups, &entry);
         let values = [name, display, mail, source, groups, disabled, entry, id[..].into()];
         Kept(Change, &values).run(&mut self.view.conn)?;
-        Ok(())
+        self.put_photo(draft.id, draft.photo())
     }
 
     /// Gives a known account another name; nothing happens to an unknown one.
@@ -228,7 +243,7 @@ impl Tx {
             .set((account::removed_at.eq(now.micros()), account::password.eq(None::<String>)))
             .execute(&mut self.view.conn)?;
         diesel::delete(verifier::table.find(&key)).execute(&mut self.view.conn)?;
-        Ok(())
+        self.put_photo(id, None)
     }
 }
 

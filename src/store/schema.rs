@@ -7,6 +7,9 @@ table! { account (id) {
     groups -> Text, admin_disabled -> Bool, directory_disabled -> Nullable<Text>, removed_at -> Nullable<BigInt>,
     created_at -> BigInt, entry -> Nullable<Text>,
 } }
+table! { photo (account) {
+    account -> Binary, digest -> Text, jpeg -> Nullable<Binary>, why -> Nullable<Text>,
+} }
 table! { verifier (account) { account -> Binary, phc -> Text, at -> BigInt, } }
 table! { directory_group (id) { id -> Binary, dn -> Text, name -> Text, members -> Text, logins -> Text, } }
 table! { certificate_text (serial) { serial -> Text, names -> Text, } }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use crate::console::admin;
+use crate::photos;
 use crate::town::Town;
 use crate::town::client::Ending;
 use crate::town::dirsrv::Dirsrv;
@@ -242,7 +246,8 @@ fn ds389_tells_by_itself_and_is_followed_again_after_its_end_and_ours() {
 fn active_directory_is_asked_each_second_and_whoever_leaves_there_leaves_here() {
     let samba = Samba::start();
     ["alice", "bob", "carol"].iter().for_each(|name| samba.add_person(name));
-    let town = Town::plan().samba(&samba).start();
+    let town =
+        Town::plan().samba(&samba).with("directory.ldap.attributes", "photo = \"thumbnailPhoto\"").start();
     eventually("the people are known", || is_known(&town, "carol"));
     let mut sessions =
         ["alice", "bob", "carol"].map(|name| town.as_person(&town.enroll(name)).id("d").connect());
@@ -255,4 +260,11 @@ fn active_directory_is_asked_each_second_and_whoever_leaves_there_leaves_here() 
     assert!(!is_known(&town, "bob"));
     assert_eq!((state(&town, "alice"), state(&town, "carol")), ("disabled".into(), "active".into()));
     assert_eq!(town.ask("directory test")["followed"]["protocol"], "asked for changes (DirSync)");
+    samba.modify_ldif(&format!(
+        "dn: {}\nchangetype: modify\nreplace: thumbnailPhoto\nthumbnailPhoto:: {}\n",
+        samba.person_dn("carol"),
+        STANDARD.encode(photos::taken(200))
+    ));
+    let mut web = admin(&town);
+    eventually("her photo is shown", || web.get("/accounts/carol/photo").status == 200);
 }

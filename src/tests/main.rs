@@ -35,6 +35,7 @@ mod metrics;
 mod ocsp;
 mod owed;
 mod pace;
+mod photos;
 mod pkcs11;
 mod preview;
 mod reload;

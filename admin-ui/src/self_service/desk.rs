@@ -15,6 +15,8 @@ pub struct Desk {
     pub file: String,
     /// The person's name.
     pub name: String,
+    /// Whether there is a photo, at `/enroll/photo`.
+    pub photo: bool,
     /// The names that a certificate will carry.
     pub names: Vec<(String, String)>,
     /// How long it will be in force, in words.

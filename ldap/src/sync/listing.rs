@@ -19,7 +19,7 @@ pub(super) async fn follow(watch: &Watch) -> Result<Again, Error> {
 
 /// Tells of everything that is there, and at the end that this was all.
 pub(super) async fn everything(watch: &Watch) -> Result<(), Error> {
-    let page = watch.watcher.inner.settings.page_size;
+    let page = watch.watcher.inner.settings.page();
     let search = watch.search(None, Amount::All { page });
     let mut pages = search.pages(&watch.link);
     let (mut named, mut nameless) = (HashSet::new(), 0);

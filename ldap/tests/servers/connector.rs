@@ -7,10 +7,13 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chancery_ldap::{Connector, Disabled, Error, Published, Settings, SignIn};
+use chancery_ldap::{
+    AttributeMap, Connector, Disabled, Error, LONGEST_PHOTO, Photo, Published, Settings, SignIn,
+};
 
 use time::OffsetDateTime;
 use time::macros::datetime;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::slapd::{Options, Slapd};
@@ -125,6 +128,24 @@ async fn every_no_has_its_own_name() {
     assert!(matches!(connector.find("alice", NOW).await, Err(Error::Malformed { .. })));
     slapd.remove("bob");
     assert_eq!(answer("bob", "builder").await, SignIn::Unknown);
+}
+
+#[tokio::test]
+async fn a_photo_is_told_of_in_lists_and_read_again_but_not_at_sign_in() {
+    let (slapd, id) = with_alice();
+    let (id, dn) = (id.parse::<Uuid>().unwrap(), slapd.person_dn("alice"));
+    let photo = vec![0xff; 70_000];
+    slapd.set_photo("alice", "audio", &photo);
+    let photo = Some(Photo::Bytes(photo));
+    let attributes = AttributeMap { photo: Some("audio".to_owned()), ..AttributeMap::default() };
+    let connector = connector(&slapd, Settings { attributes, ..settings(&slapd) });
+    assert_eq!(connector.people(NOW).await.unwrap().people[0].photo, photo);
+    assert_eq!(connector.photo(&dn, id).await.unwrap(), photo);
+    assert_eq!(connector.photo(&dn, Uuid::max()).await.unwrap(), None, "somebody new has this name");
+    assert!(connector.photo("uid=nobody", id).await.unwrap_err().is_about_the_entry());
+    assert_eq!(connector.find("alice", NOW).await.unwrap().unwrap().photo, None);
+    slapd.set_photo("alice", "audio", &vec![0; LONGEST_PHOTO + 1]);
+    assert_eq!(connector.photo(&dn, id).await.unwrap(), Some(Photo::TooLong(LONGEST_PHOTO + 1)));
 }
 
 #[tokio::test]

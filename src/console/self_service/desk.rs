@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::Router;
 use axum::extract::{Form, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use chancery_admin_ui::self_service::desk::{Desk, Own};
 use chancery_admin_ui::{CertificateState, Choice};
@@ -12,7 +12,9 @@ use chancery_admin_ui::{CertificateState, Choice};
 use super::guard::{Person, Proven};
 use super::handover::{self, Wanted};
 use super::{guide, quota};
+use crate::api;
 use crate::console::Console;
+use crate::console::account::is_shown;
 use crate::console::certificates::ledger_row;
 use crate::console::enrol::file_stem;
 use crate::console::page::{Answer, Trouble, show_as, span};
@@ -22,7 +24,7 @@ use crate::store::{Account, Certificate};
 use crate::time::{self, Timestamp};
 
 pub(super) fn routes() -> Router<Console> {
-    Router::new().route("/enroll", get(look).post(enrol))
+    Router::new().route("/enroll", get(look).post(enrol)).route("/enroll/photo", get(photo))
 }
 
 /// How many of the newest certificates the page shows.
@@ -41,6 +43,10 @@ pub(super) fn purpose(profile: &str) -> &str {
 
 async fn look(State(console): State<Console>, person: Person) -> Answer {
     page(&console, &person, String::new(), StatusCode::OK).await
+}
+
+async fn photo(State(console): State<Console>, person: Person, headers: HeaderMap) -> Answer {
+    Ok(api::photo(&console.house, &person.account.name, &headers).await?)
 }
 
 async fn enrol(State(console): State<Console>, Proven(person): Proven, Form(wanted): Form<Wanted>) -> Answer {
@@ -70,6 +76,7 @@ async fn page(console: &Console, person: &Person, problem: String, status: Statu
         chrome: person.visitor.chrome(),
         file: file_stem(&account.name),
         name: account.display.clone(),
+        photo: is_shown(console, account).await?,
         names: names(account),
         validity: span(console.house.enrollment.client_validity()),
         purposes: if account.mail.is_some() { purposes() } else { Vec::new() },

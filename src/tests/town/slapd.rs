@@ -133,6 +133,14 @@ impl Slapd {
         ));
     }
 
+    /// Replaces the bytes of a photo.
+    pub(crate) fn set_photo(&self, uid: &str, attribute: &str, photo: &[u8]) {
+        let (dn, photo) = (self.person_dn(uid), STANDARD.encode(photo));
+        self.modify_ldif(&format!(
+            "dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}:: {photo}\n"
+        ));
+    }
+
     /// Deletes an account.
     pub(crate) fn remove(&self, uid: &str) {
         self.modify_ldif(&format!("dn: {}\nchangetype: delete\n", self.person_dn(uid)));

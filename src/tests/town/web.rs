@@ -64,6 +64,11 @@ impl Web {
         self.request("GET", path, &[], b"")
     }
 
+    /// The same with further headers.
+    pub(crate) fn get_with(&mut self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request("GET", path, headers, b"")
+    }
+
     /// A page that is there.
     pub(crate) fn page(&mut self, path: &str) -> Answer {
         let answer = self.get(path);

@@ -30,6 +30,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
         chrome: chrome(),
         file: say("alice"),
         name: say("Alice Liddell"),
+        photo: false,
         names: pairs(say, &[("Common name", "alice"), ("Mail", "alice@corp.example")]),
         validity: say("90 days"),
         purposes: vec![

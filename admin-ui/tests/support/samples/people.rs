@@ -32,6 +32,7 @@ pub(super) fn pages(say: Say<'_>) -> Vec<(&'static str, String)> {
     let one = |index: usize| Account {
         chrome: chrome(say, Nav::Accounts, &["chancery account show alice"]),
         card: account_rows(say).swap_remove(index),
+        photo: false,
         facts: pairs(
             say,
             &[

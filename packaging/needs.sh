@@ -30,7 +30,8 @@ ldapsearch                  ldap-utils        openldap-clients
 ns-slapd                    389-ds-base       389-ds-base
 samba                       samba             samba-dc
 samba-tool                  samba-common-bin  samba-dc-provision
-samba-dsdb                  samba-dsdb-modules samba-dc
+ldb/acl.so                  samba-dsdb-modules samba-dc
+vfs/acl_xattr.so            samba-vfs-modules samba
 /usr/share/samba/setup      samba-ad-provision samba-dc-provision
 postfix                     postfix           postfix
 dovecot                     dovecot-core      dovecot
@@ -166,7 +167,7 @@ present() {
         openssl-headers) pkg-config --exists openssl 2>/dev/null ;;
         paho) /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null ;;
         # Each architecture has a folder of its own.
-        samba-dsdb) [ -n "$(find -L /usr/lib /usr/lib64 -path '*/samba/ldb/acl.so' 2>/dev/null | head -n 1)" ] ;;
+        ldb/* | vfs/*) [ -n "$(find -L /usr/lib /usr/lib64 -path "*/samba/$1" 2>/dev/null | head -n 1)" ] ;;
         venv) /usr/bin/python3 -c 'import ensurepip' 2>/dev/null ;;
         # Fedora keeps Dovecot's servers in libexec.
         /usr/lib/dovecot/*) [ -e "$1" ] || [ -e "/usr/libexec/dovecot/${1##*/}" ] ;;

@@ -23,9 +23,8 @@ curl                        curl              curl
 ldapsearch                  ldap-utils        openldap-clients
 '
 
-# The neighbours that the tests start on loopback ports, and the tools that give a second opinion.
-test_needs='
-slapd                       slapd             openldap-servers
+# A domain controller, and who changes what is in it.
+samba_needs='
 ldapsearch                  ldap-utils        openldap-clients
 ns-slapd                    389-ds-base       389-ds-base
 samba                       samba             samba-dc
@@ -33,6 +32,18 @@ samba-tool                  samba-common-bin  samba-dc-provision
 ldb/acl.so                  samba-dsdb-modules samba-dc
 vfs/acl_xattr.so            samba-vfs-modules samba
 /usr/share/samba/setup      samba-ad-provision samba-dc-provision
+'
+
+# The same for a build with Kerberos.
+kerberos_needs="$samba_needs"'
+ktutil                      krb5-user         krb5-workstation
+krb5-headers                libkrb5-dev       krb5-devel
+libclang                    libclang-dev      clang-devel
+'
+
+# The neighbours that the tests start on loopback ports, and the tools that give a second opinion.
+test_needs="$samba_needs"'
+slapd                       slapd             openldap-servers
 postfix                     postfix           postfix
 dovecot                     dovecot-core      dovecot
 /usr/lib/dovecot/lmtp       dovecot-lmtpd     dovecot
@@ -166,8 +177,10 @@ present() {
         c-headers) printf '#include <stdlib.h>\n' | cc -fsyntax-only -x c - 2>/dev/null ;;
         openssl-headers) pkg-config --exists openssl 2>/dev/null ;;
         paho) /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null ;;
+        krb5-headers) pkg-config --exists krb5-gssapi 2>/dev/null ;;
         # Each architecture has a folder of its own.
         ldb/* | vfs/*) [ -n "$(find -L /usr/lib /usr/lib64 -path "*/samba/$1" 2>/dev/null | head -n 1)" ] ;;
+        libclang) [ -n "$(find -L /usr/lib /usr/lib64 -name libclang.so 2>/dev/null | head -n 1)" ] ;;
         venv) /usr/bin/python3 -c 'import ensurepip' 2>/dev/null ;;
         # Fedora keeps Dovecot's servers in libexec.
         /usr/lib/dovecot/*) [ -e "$1" ] || [ -e "/usr/libexec/dovecot/${1##*/}" ] ;;

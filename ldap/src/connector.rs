@@ -153,7 +153,7 @@ impl Connector {
         let mut all = Vec::new();
         for (index, server) in self.inner.servers.urls().enumerate() {
             let checked = self.inner.check_this(index).await;
-            let is_refused = matches!(checked, Err(Error::ServiceAccount { .. }));
+            let is_refused = checked.as_ref().is_err_and(Error::is_about_us);
             all.push((server.to_owned(), checked));
             if is_refused {
                 break;
@@ -203,14 +203,21 @@ fn present(bind_dn: &str, credentials: Credentials) -> Result<(ServiceAccount, O
         Credentials::Password(password) => {
             Ok((ServiceAccount::Named { dn: bind_dn.to_owned(), password }, None))
         }
-        Credentials::Certificate { .. } if !bind_dn.is_empty() => {
-            let what = "leave it empty: the certificate says who the service account is";
+        _ if !bind_dn.is_empty() => {
+            let what = "leave it empty: the certificate or the ticket says who the service account is";
             Err(Problem { key: "bind_dn", what: what.to_owned() })
         }
         Credentials::Certificate { chain, key } => match Identity::read(&chain, &key) {
             Ok(identity) => Ok((ServiceAccount::Certified, Some(identity))),
             Err(what) => Err(Problem { key: "client_certificate", what }),
         },
+        #[cfg(feature = "gssapi")]
+        Credentials::Kerberos(name) => Ok((ServiceAccount::Kerberos(name), None)),
+        #[cfg(not(feature = "gssapi"))]
+        Credentials::Kerberos(_) => {
+            let what = "this build has no Kerberos; one that is built with `--features gssapi` has";
+            Err(Problem { key: "kerberos", what: what.to_owned() })
+        }
     }
 }
 
@@ -296,7 +303,7 @@ impl Inner {
             return Err(error.clone());
         }
         let outcome = self.servers.open(Some(&self.account)).await;
-        let refusal = outcome.as_ref().err().filter(|error| matches!(error, Error::ServiceAccount { .. }));
+        let refusal = outcome.as_ref().err().filter(|error| error.is_about_us());
         *refused = refusal.map(|error| (error.clone(), Instant::now()));
         outcome
     }

@@ -18,6 +18,10 @@ pub enum Credentials {
         /// PEM file of its private key.
         key: PathBuf,
     },
+    /// A ticket for this name, such as `chancery@CORP.EXAMPLE`, for SASL GSSAPI (RFC 4752). The system's Kerberos library
+    /// gets it with its client keytab, for the server `ldap/HOST`, HOST being as written in the settings and never looked
+    /// up. Only builds with the feature `gssapi` can, and `bind_dn` stays empty.
+    Kerberos(String),
 }
 
 impl From<Zeroizing<String>> for Credentials {
@@ -31,6 +35,7 @@ impl fmt::Debug for Credentials {
         match self {
             Self::Password(_) => f.write_str("Password"),
             Self::Certificate { chain, .. } => f.debug_struct("Certificate").field("chain", chain).finish(),
+            Self::Kerberos(name) => f.debug_tuple("Kerberos").field(name).finish(),
         }
     }
 }

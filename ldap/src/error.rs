@@ -46,6 +46,18 @@ pub enum Error {
         /// The server's words, with Active Directory's numbers explained.
         text: String,
     },
+    /// There is no ticket for the server, or it does not take ours, or is not who it should be. Not tried again for half a
+    /// minute either.
+    #[error(
+        "{server} cannot be signed in to by Kerberos: {why}; check kerberos, the client keytab, the clock, and that the KDC \
+             knows ldap/HOST, with the host as written in servers"
+    )]
+    Kerberos {
+        /// As written in the settings.
+        server: String,
+        /// The Kerberos library's words.
+        why: String,
+    },
     /// No answer in time.
     #[error("{server} did not answer within {limit:?} while {doing}; it hangs or is overloaded")]
     TimedOut {
@@ -127,8 +139,13 @@ impl Error {
             Self::ServiceAccount { code, .. } | Self::Refused { code, .. } | Self::Partial { code, .. } => {
                 matches!(code, 51 | 52)
             }
-            Self::Malformed { .. } | Self::NoServer { .. } | Self::Busy => false,
+            Self::Kerberos { .. } | Self::Malformed { .. } | Self::NoServer { .. } | Self::Busy => false,
         }
+    }
+
+    /// Whether it is about our own account: asked elsewhere or at once, it could be locked.
+    pub(crate) fn is_about_us(&self) -> bool {
+        matches!(self, Self::ServiceAccount { .. } | Self::Kerberos { .. })
     }
 
     /// Whether it is about the one entry that was asked about: other questions may go well.

@@ -25,6 +25,8 @@ mod filter;
 mod folding;
 mod groups;
 mod guard;
+#[cfg(feature = "gssapi")]
+mod kerberos;
 mod link;
 mod matching;
 mod nesting;

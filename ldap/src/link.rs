@@ -67,7 +67,7 @@ pub(crate) enum Said {
 /// The last of it.
 pub(crate) struct Done {
     pub(crate) outcome: Outcome,
-    /// With its controls.
+    /// With what else it holds.
     pub(crate) answer: Answer,
 }
 
@@ -113,12 +113,17 @@ impl Link {
 
     /// Signs the connection in. The server's answer, good or bad, is the result.
     pub(crate) async fn bind(&self, dn: &str, password: &str) -> Result<Outcome, Error> {
-        self.one("signing in", answer::BIND, |out| request::bind(out, dn, password)).await
+        Ok(self.one("signing in", answer::BIND, |out| request::bind(out, dn, password)).await?.outcome)
     }
 
-    /// Signs the connection in as whoever its client certificate says (RFC 4513 §5.2.3).
-    pub(crate) async fn bind_by_certificate(&self) -> Result<Outcome, Error> {
-        self.one("signing in by certificate", answer::BIND, request::bind_by_certificate).await
+    /// Signs the connection in by a mechanism of SASL, or goes a step of the way (RFC 4513 §5.2).
+    pub(crate) async fn bind_by(
+        &self,
+        doing: &'static str,
+        mechanism: &str,
+        said: &[u8],
+    ) -> Result<Done, Error> {
+        self.one(doing, answer::BIND, |out| request::bind_by(out, mechanism, said)).await
     }
 
     /// Changes an entry; anything but success is an error.
@@ -129,7 +134,7 @@ impl Link {
         changes: &[Modification<'_>],
     ) -> Result<(), Error> {
         let operation = |out: &mut Vec<u8>| request::modify(out, dn, changes);
-        match self.one(doing, answer::MODIFY, operation).await? {
+        match self.one(doing, answer::MODIFY, operation).await?.outcome {
             Outcome { code: 0, .. } => Ok(()),
             Outcome { code, text } => {
                 let (server, text) = (self.server().to_owned(), diagnostic::clean(&text));
@@ -144,12 +149,13 @@ impl Link {
         doing: &'static str,
         kind: u8,
         operation: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Done, Error> {
         // It is not abandoned when its time is over: a bind cannot be (RFC 4511 §4.11), and a change may have been made.
         let mut answers = self.ask(doing, &[], operation);
         answers.is_over = true;
         let answer = tokio::time::timeout(self.limit(), answers.receive()).await;
-        answers.outcome(&answer.map_err(|_| self.timed_out(doing))??, kind)
+        let answer = answer.map_err(|_| self.timed_out(doing))??;
+        Ok(Done { outcome: answers.outcome(&answer, kind)?, answer })
     }
 
     /// The server as written in the settings.

@@ -65,12 +65,12 @@ pub(crate) fn bind(out: &mut Vec<u8>, dn: &str, password: &str) {
     start_bind(out, dn, |out| ber::put(out, 0x80, password.as_bytes()));
 }
 
-/// Signs it in as whoever the client certificate says (RFC 4422 appendix A).
-pub(crate) fn bind_by_certificate(out: &mut Vec<u8>) {
+/// Signs it in by a mechanism of SASL, with what that has to say (§4.2).
+pub(crate) fn bind_by(out: &mut Vec<u8>, mechanism: &str, said: &[u8]) {
     start_bind(out, "", |out| {
         ber::wrap(out, 0xa3, |out| {
-            ber::put(out, OCTETS, b"EXTERNAL");
-            ber::put(out, OCTETS, b"");
+            ber::put(out, OCTETS, mechanism.as_bytes());
+            ber::put(out, OCTETS, said);
         });
     });
 }

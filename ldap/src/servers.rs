@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::diagnostic;
 use crate::error::Error;
+#[cfg(feature = "gssapi")]
+use crate::kerberos;
 use crate::link::Link;
 use crate::settings::{Security, Server};
 
@@ -36,21 +38,29 @@ struct Rest {
 /// Our own account at the directory.
 pub(crate) enum ServiceAccount {
     Nobody,
-    Named { dn: String, password: Zeroizing<String> },
+    Named {
+        dn: String,
+        password: Zeroizing<String>,
+    },
     Certified,
+    /// By what name the KDC knows it.
+    #[cfg(feature = "gssapi")]
+    Kerberos(String),
 }
 
 impl ServiceAccount {
-    async fn sign_in(&self, link: &Link) -> Result<(), Error> {
+    async fn sign_in(&self, link: &Link, server: &Server) -> Result<(), Error> {
         let answer = match self {
             Self::Nobody => return Ok(()),
             Self::Named { dn, password } => link.bind(dn, password).await?,
-            Self::Certified => link.bind_by_certificate().await?,
+            Self::Certified => link.bind_by("signing in by certificate", "EXTERNAL", b"").await?.outcome,
+            #[cfg(feature = "gssapi")]
+            Self::Kerberos(name) => kerberos::sign_in(link, &server.host, name).await?,
         };
         match answer.code {
             0 => Ok(()),
             code => {
-                let (server, text) = (link.server().to_owned(), diagnostic::explain(&answer.text));
+                let (server, text) = (server.url.clone(), diagnostic::explain(&answer.text));
                 Err(Error::ServiceAccount { server, code, text })
             }
         }
@@ -162,7 +172,7 @@ impl Servers {
     async fn open_one(&self, server: &Server, account: Option<&ServiceAccount>) -> Result<Link, Error> {
         let link = Link::open(server, self.tls.as_ref(), self.connect_limit, self.limit).await?;
         if let Some(account) = account {
-            account.sign_in(&link).await?;
+            account.sign_in(&link, server).await?;
         }
         Ok(link)
     }

@@ -48,6 +48,8 @@ pub(crate) struct Config {
     /// PEM files by which the service account is known instead (SASL EXTERNAL).
     client_certificate: Option<PathBuf>,
     client_key: Option<PathBuf>,
+    /// The name by which a KDC knows it (SASL GSSAPI).
+    kerberos: Option<String>,
     base: String,
     #[serde(default = "default_user_filter")]
     user_filter: String,
@@ -93,7 +95,8 @@ impl Config {
     /// What the craft says of the settings, without asking any server.
     pub(crate) fn problems(&self) -> Vec<String> {
         // Secrets are only looked at when there are some to read; their absence is judged at start.
-        let connector = Connector::new(self.settings(), Zeroizing::new("unread".into()));
+        let unread = || Zeroizing::new("unread".to_owned()).into();
+        let connector = Connector::new(self.settings(), self.ticket().unwrap_or_else(unread));
         let mut problems: Vec<_> = match connector.and_then(|connector| connector.with_rules(&self.rules())) {
             Ok(_) => Vec::new(),
             Err(error) => error
@@ -112,6 +115,12 @@ impl Config {
                     .into(),
             );
         }
+        if self.kerberos.is_some() && (shown.contains(&true) || self.bind_password.is_some()) {
+            problems.push(
+                "directory.ldap.kerberos: leave bind_password and client_certificate out, the ticket says who it is"
+                    .into(),
+            );
+        }
         problems
     }
 
@@ -122,10 +131,14 @@ impl Config {
                 Credentials::Certificate { chain: chain.clone(), key: key.clone() }
             }
             (_, _, Some(source)) => source.read(credentials).context("directory.ldap.bind_password")?.into(),
-            _ => Zeroizing::new(String::new()).into(),
+            _ => self.ticket().unwrap_or_else(|| Zeroizing::new(String::new()).into()),
         };
         let connector = Connector::new(self.settings(), credentials);
         connector.and_then(|connector| connector.with_rules(&self.rules())).context("[directory.ldap]")
+    }
+
+    fn ticket(&self) -> Option<Credentials> {
+        self.kerberos.clone().map(Credentials::Kerberos)
     }
 
     fn rules(&self) -> Rules {

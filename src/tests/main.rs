@@ -26,6 +26,8 @@ mod flow;
 mod follow;
 mod hostile;
 mod inventory;
+#[cfg(feature = "gssapi")]
+mod kerberos;
 mod keys;
 mod kills;
 mod ldaps;

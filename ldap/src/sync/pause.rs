@@ -24,10 +24,8 @@ impl Pause {
 
     /// How long to wait after this failure: up to a quarter more or less, so that many do not come back at once.
     pub(super) fn after(&mut self, error: &Error) -> Duration {
-        let whole = match error {
-            Error::ServiceAccount { .. } => REFUSED_FOR,
-            _ => LONGEST.min(FIRST * 2u32.saturating_pow(self.failures.min(10))),
-        };
+        let doubled = LONGEST.min(FIRST * 2u32.saturating_pow(self.failures.min(10)));
+        let whole = if error.is_about_us() { REFUSED_FOR } else { doubled };
         self.failures += 1;
         let percent = 75 + u32::from(Uuid::new_v4().as_bytes()[0]) * 50 / 255;
         whole * percent / 100

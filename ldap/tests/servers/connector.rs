@@ -7,6 +7,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(not(feature = "gssapi"))]
+use chancery_ldap::Credentials;
 use chancery_ldap::{
     AttributeMap, Connector, Disabled, Error, LONGEST_PHOTO, Photo, Published, Settings, SignIn,
 };
@@ -269,6 +271,16 @@ async fn a_refused_service_account_is_said_so_and_not_tried_until_it_is_locked()
     // The server heard the wrong password once, and would have locked the account at the second time.
     let right = connector(&slapd, settings(&slapd));
     assert!(matches!(right.sign_in("alice", "wonderland", NOW).await, Ok(SignIn::Accepted(_))));
+}
+
+#[cfg(not(feature = "gssapi"))]
+#[test]
+fn a_build_without_kerberos_says_so_and_how_to_get_one() {
+    let servers = vec!["ldap://127.0.0.1".to_owned()];
+    let settings = Settings { servers, starttls: false, base: "dc=x".to_owned(), ..Settings::default() };
+    let refused = Connector::new(settings, Credentials::Kerberos("chancery@CORP.EXAMPLE".to_owned())).err();
+    let said = refused.expect("a refusal").to_string();
+    assert!(said.starts_with("kerberos: ") && said.contains("--features gssapi"), "{said}");
 }
 
 #[tokio::test]

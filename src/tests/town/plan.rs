@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     files: Vec<(String, String)>,
     pub(super) state_dir: Option<PathBuf>,
     /// Variables of the daemon's environment, and of the command line's.
-    pub(super) environment: Vec<(String, PathBuf)>,
+    pub(crate) environment: Vec<(String, PathBuf)>,
 }
 
 impl Plan {

@@ -119,7 +119,7 @@ impl Samba {
             .arg("-s")
             .arg(self.dir.path().join("etc/smb.conf"))
             .arg("--option=ldap server require strong auth=no")
-            .arg("--option=server services=ldap")
+            .arg("--option=server services=ldap kdc")
             .arg(format!("--option=pid directory={}", self.dir.path().display()))
             .arg(format!("--option=ncalrpc dir={}/ncalrpc", self.dir.path().display()))
             .arg("--option=bind interfaces only=yes")

@@ -26,7 +26,6 @@ ldapsearch                  ldap-utils        openldap-clients
 # A domain controller, and who changes what is in it.
 samba_needs='
 ldapsearch                  ldap-utils        openldap-clients
-ns-slapd                    389-ds-base       389-ds-base
 samba                       samba             samba-dc
 samba-tool                  samba-common-bin  samba-dc-provision
 ldb/acl.so                  samba-dsdb-modules samba-dc
@@ -44,6 +43,7 @@ libclang                    libclang-dev      clang-devel
 # The neighbours that the tests start on loopback ports, and the tools that give a second opinion.
 test_needs="$samba_needs"'
 slapd                       slapd             openldap-servers
+ns-slapd                    389-ds-base       389-ds-base
 postfix                     postfix           postfix
 dovecot                     dovecot-core      dovecot
 /usr/lib/dovecot/lmtp       dovecot-lmtpd     dovecot

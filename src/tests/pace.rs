@@ -47,14 +47,14 @@ struct CutOff {
     console: Duration,
 }
 
-/// Everybody leaves, one after the other.
-fn cut_off(server: &str, plan: Plan, password: impl Fn(&str) -> String, disable: impl Fn(&str)) {
+/// Everybody leaves, one after the other; gives the table of how long it took.
+fn cut_off(server: &str, plan: Plan, password: impl Fn(&str) -> String, disable: impl Fn(&str)) -> String {
     let town = plan.with("directory", LEAVERS).start();
     let last = format!("account show {}", leavers().last().expect("some"));
     let is_in = || Some(town.cli(&last)).filter(|told| told.code == 0 && told.out.contains("leavers"));
     poll(PATIENCE, is_in).expect("everybody is in their group");
     let leave = |name: &String| leaves(&town, name, &password(name), || disable(name));
-    println!("{}", table(server, &leavers().iter().map(leave).collect::<Vec<_>>()));
+    table(server, &leavers().iter().map(leave).collect::<Vec<_>>())
 }
 
 fn leaves(town: &Town, name: &str, password: &str, disable: impl FnOnce()) -> CutOff {
@@ -99,7 +99,8 @@ fn openldap_disables_somebody() {
     slapd.add_people("leaver", runs());
     slapd.add_group("leavers", &leavers().iter().map(String::as_str).collect::<Vec<_>>());
     let plan = Town::plan().ldap(&slapd).with("directory.ldap", GROUPS);
-    cut_off("OpenLDAP, syncrepl", plan, str::to_owned, |name| slapd.disable(name));
+    let table = cut_off("OpenLDAP, syncrepl", plan, str::to_owned, |name| slapd.disable(name));
+    println!("{table}");
 }
 
 #[test]
@@ -108,7 +109,8 @@ fn ds389_disables_somebody() {
     leavers().iter().for_each(|name| server.add_person(name));
     server.add_group("leavers", &leavers().iter().map(String::as_str).collect::<Vec<_>>());
     let plan = Town::plan().dirsrv(&server).with("directory.ldap", GROUPS);
-    cut_off("389 Directory Server, syncrepl", plan, str::to_owned, |name| server.disable(name));
+    let table = cut_off("389 Directory Server, syncrepl", plan, str::to_owned, |name| server.disable(name));
+    println!("{table}");
 }
 
 #[test]
@@ -117,7 +119,9 @@ fn active_directory_disables_somebody() {
     leavers().iter().for_each(|name| samba.add_person(name));
     samba.add_group("leavers", &leavers().iter().map(String::as_str).collect::<Vec<_>>());
     let plan = Town::plan().samba(&samba).with("directory.ldap", "group_filter = \"(objectClass=group)\"");
-    cut_off("Samba AD, DirSync", plan, |_| samba::PASSWORD.to_owned(), |name| samba.disable(name));
+    let table =
+        cut_off("Samba AD, DirSync", plan, |_| samba::PASSWORD.to_owned(), |name| samba.disable(name));
+    println!("{table}");
 }
 
 const GROUPS: &str = "group_filter = \"(objectClass=groupOfNames)\"";

@@ -61,9 +61,8 @@ pub(crate) struct Config {
     lockout_disables: bool,
     #[serde(default)]
     attributes: Attributes,
-    /// Whether certificates for encrypting mail are written into the entries of their owners.
-    #[serde(default)]
-    publish_certificates: bool,
+    /// Where it stands, certificates for encrypting mail are written into the entries of their owners.
+    publish: Option<Publish>,
     /// For so long a password that was accepted is good without asking again.
     #[serde(default = "minute")]
     password_ttl: Span,
@@ -73,6 +72,14 @@ pub(crate) struct Config {
     page_size: Option<u32>,
     connect_timeout: Option<Span>,
     operation_timeout: Option<Span>,
+}
+
+/// `[directory.ldap.publish]`: an account of its own, for whoever reads everybody need not write.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Publish {
+    bind_dn: String,
+    bind_password: SecretSource,
 }
 
 /// `[directory.ldap.attributes]`: an absent key keeps the craft's own default.
@@ -121,6 +128,9 @@ impl Config {
                     .into(),
             );
         }
+        if self.publish.as_ref().is_some_and(|publish| publish.bind_dn.is_empty()) {
+            problems.push("directory.ldap.publish.bind_dn: name the account that writes certificates".into());
+        }
         problems
     }
 
@@ -139,6 +149,14 @@ impl Config {
 
     fn ticket(&self) -> Option<Credentials> {
         self.kerberos.clone().map(Credentials::Kerberos)
+    }
+
+    /// The same for the account that writes, if any does.
+    fn publisher(&self, credentials: Option<&Path>) -> anyhow::Result<Option<Connector>> {
+        let Some(Publish { bind_dn, bind_password }) = &self.publish else { return Ok(None) };
+        let password = bind_password.read(credentials).context("directory.ldap.publish.bind_password")?;
+        let settings = Settings { bind_dn: bind_dn.clone(), ..self.settings() };
+        Connector::new(settings, password).map(Some).context("[directory.ldap.publish]")
     }
 
     fn rules(&self) -> Rules {
@@ -200,7 +218,7 @@ pub(crate) struct Ldap {
     state: Mutex<State>,
     held: ArcSwapOption<Held>,
     followed: ArcSwapOption<Line>,
-    pub(super) publishes: bool,
+    pub(super) publisher: Option<Connector>,
     pub(super) accepted: Accepted,
     pub(super) outage_ttl: Duration,
 }
@@ -242,7 +260,7 @@ impl Ldap {
             state: Mutex::new(state),
             held: ArcSwapOption::empty(),
             followed: ArcSwapOption::empty(),
-            publishes: config.publish_certificates,
+            publisher: config.publisher(credentials)?,
             accepted: Accepted::new(config.password_ttl.0),
             outage_ttl: config.outage_ttl.0,
         })

@@ -1,6 +1,6 @@
 //! What the house writes into the directory: the certificates by which others encrypt mail to a person.
 
-use chancery_ldap::Published;
+use chancery_ldap::{Connector, Published};
 use uuid::Uuid;
 
 use super::Directory;
@@ -21,7 +21,11 @@ pub(crate) enum NotPublished {
 impl Directory {
     /// Whether anything is written into the directory at all.
     pub(crate) fn publishes(&self) -> bool {
-        self.ldap.as_ref().is_some_and(|ldap| ldap.publishes)
+        self.publisher().is_some()
+    }
+
+    fn publisher(&self) -> Option<&Connector> {
+        self.ldap.as_ref()?.publisher.as_ref()
     }
 
     /// Sees to it that the entry of a person in LDAP holds `wanted` and none of `gone`, in DER.
@@ -32,17 +36,17 @@ impl Directory {
         gone: Vec<Vec<u8>>,
         now: Timestamp,
     ) -> Result<(), NotPublished> {
-        let Some(ldap) = self.ldap.as_ref().filter(|_| account.source == Source::Ldap) else {
+        let Some(publisher) = self.publisher().filter(|_| account.source == Source::Ldap) else {
             return Err(NotPublished::Entry(format!("{} is not in LDAP", account.name)));
         };
         let id = Uuid::from_bytes(account.id.to_bytes());
-        match ldap.connector.publish(&account.name, id, wanted, gone, now.to_offset()).await {
+        match publisher.publish(&account.name, id, wanted, gone, now.to_offset()).await {
             Ok(Published::Done) => Ok(()),
             Ok(Published::NoEntry) => {
                 Err(NotPublished::Entry(format!("{} has no entry in LDAP until the next sync", account.name)))
             }
             Err(error) if error.is_about_the_entry() => Err(NotPublished::Entry(error.to_string())),
-            Err(error) => Err(NotPublished::Directory(error.to_string())),
+            Err(error) => Err(NotPublished::Directory(format!("[directory.ldap.publish]: {error}"))),
         }
     }
 }

@@ -13,7 +13,9 @@ use crate::town::{Town, text};
 fn dora() -> (Slapd, Town) {
     let slapd = Slapd::start(Options::default());
     slapd.add_person("dora", "Dora Dean", "dora@corp.example", "wonderland");
-    let town = Town::plan().ldap(&slapd).with("directory.ldap", "publish_certificates = true").start();
+    let writer =
+        format!("bind_dn = \"{}\"\nbind_password = {{ file = \"@HERE@/ldap.password\" }}", slapd.writer_dn);
+    let town = Town::plan().ldap(&slapd).with("directory.ldap.publish", &writer).start();
     eventually("dora is known", || town.ask("account list").as_array().is_some_and(|all| all.len() == 1));
     (slapd, town)
 }

@@ -403,7 +403,7 @@ fn hostile(server: &str, starttls: bool, limit: Duration) -> Connector {
 #[tokio::test]
 async fn a_persons_certificate_is_written_replaced_and_taken_away_and_others_stay() {
     let (slapd, id) = with_alice();
-    let connector = connector(&slapd, settings(&slapd));
+    let connector = connector(&slapd, Settings { bind_dn: slapd.writer_dn.clone(), ..settings(&slapd) });
     let id = id.parse().expect("a UUID");
     let [theirs, old, new] =
         ["theirs", "old", "new"].map(|name| certificate(slapd.ca_pem.parent().expect("a folder"), name));

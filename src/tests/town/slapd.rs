@@ -45,9 +45,11 @@ pub(crate) struct Slapd {
     pub(crate) admin_password: &'static str,
     /// May read everybody, in pages of any number.
     pub(crate) service_dn: String,
+    /// May write certificates into everybody's entry, which the service account may not.
+    pub(crate) writer_dn: String,
     /// Is cut off by the server after 500 entries, in pages or not.
     pub(crate) limited_dn: String,
-    /// Password of both service accounts.
+    /// Password of all service accounts.
     pub(crate) service_password: &'static str,
     process: Option<Child>,
     dir: TempDir,
@@ -69,6 +71,7 @@ impl Slapd {
             admin_dn: format!("cn=admin,{BASE}"),
             admin_password: "admin-secret",
             service_dn: format!("cn=chancery,ou=services,{BASE}"),
+            writer_dn: format!("cn=writer,ou=services,{BASE}"),
             limited_dn: format!("cn=limited,ou=services,{BASE}"),
             service_password: "service-secret",
             process: None,
@@ -287,7 +290,7 @@ dbnosync
 index objectClass,uid,entryUUID,entryCSN eq
 limits dn.exact=\"cn=chancery,ou=services,{BASE}\" size=unlimited size.prtotal=unlimited time=unlimited
 limits dn.exact=\"cn=limited,ou=services,{BASE}\" size=500 size.prtotal=500
-access to attrs=userCertificate by dn.exact=\"cn=chancery,ou=services,{BASE}\" write by users read
+access to attrs=userCertificate by dn.exact=\"cn=writer,ou=services,{BASE}\" write by users read
 access to attrs=userPassword by anonymous auth by self write by * none
 access to * by users read by * none
 {lines}
@@ -315,6 +318,7 @@ fn seed(dir: &Path, entries: &str) {
         unit("services"),
         unit("policies"),
         service("chancery"),
+        service("writer"),
         service("limited"),
         format!(
             "dn: cn=default,ou=policies,{BASE}\nobjectClass: organizationalRole\nobjectClass: pwdPolicy\ncn: default\n\
@@ -351,6 +355,10 @@ mod tests {
         assert!(
             slapd.base.starts_with("dc=") && slapd.ca_pem.exists() && slapd.ldaps_url.starts_with("ldaps://")
         );
-        assert!(slapd.service_dn != slapd.limited_dn && !slapd.service_password.is_empty());
+        assert!(
+            slapd.service_dn != slapd.limited_dn
+                && slapd.service_dn != slapd.writer_dn
+                && !slapd.service_password.is_empty()
+        );
     }
 }

@@ -187,7 +187,7 @@ fn facts(account: &Account) -> Vec<(String, String)> {
     let known = [("Title", title), ("Phone", phone), ("Language", locale), ("Time zone", time_zone)];
     facts.extend(known.into_iter().filter_map(|(what, value)| Some((what.to_owned(), value?))));
     if let Some(why) = &account.directory_disabled {
-        facts.push(("Shut out by the directory".into(), why.clone()));
+        facts.push(("Shut out by the directory".into(), why.as_ref().into()));
     }
     facts
 }

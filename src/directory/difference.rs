@@ -264,9 +264,9 @@ fn leaver(account: &Account, why: &str) -> Option<Leaver> {
 /// Somebody of whom the directory told before, at this moment.
 fn redraft(account: &Account, now: Timestamp) -> Option<AccountDraft> {
     let mut entry = account.entry.clone()?;
-    if entry.expires.as_ref().is_some_and(|(end, _)| *end <= now) {
+    if entry.expires.as_deref().is_some_and(|(end, _)| *end <= now) {
         let entry = Arc::make_mut(&mut entry);
-        let why = entry.expires.take().map(|(_, why)| why);
+        let why = entry.expires.take().map(|ends| ends.1);
         entry.disabled = entry.disabled.take().or(why);
     }
     Some(AccountDraft {

@@ -84,8 +84,8 @@ impl Directory {
             entry: account.entry.as_ref().map(|entry| entry.dn.clone()),
             groups: account.groups.clone(),
             disabled_by_an_admin: account.admin_disabled,
-            disabled_by_the_directory: account.directory_disabled.clone(),
-            expires: account.entry.as_ref().and_then(|entry| entry.expires.as_ref()).map(|(end, _)| *end),
+            disabled_by_the_directory: account.directory_disabled.as_deref().map(str::to_owned),
+            expires: account.entry.as_ref().and_then(|entry| entry.expires.as_deref()).map(|(end, _)| *end),
         });
         Explanation { account: name.into(), may_act: why == Some(None), decision, known, entries, trouble }
     }

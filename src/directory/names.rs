@@ -51,7 +51,7 @@ fn lose(draft: &mut AccountDraft, people: &People, why: String) -> String {
     let aside = draft.id.to_string();
     draft.name = people.by_id(draft.id).map_or_else(|| aside.clone(), |account| account.name.clone());
     if draft.name == aside {
-        draft.directory_disabled = Some(why.clone());
+        draft.directory_disabled = Some(why.as_str().into());
     }
     format!("{entry}: {why}")
 }

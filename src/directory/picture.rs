@@ -77,7 +77,7 @@ impl Picture {
         if entry.login != account.name {
             self.waiting.entry(entry.login.clone()).or_default().insert(id);
         }
-        if let Some((end, _)) = &entry.expires {
+        if let Some((end, _)) = entry.expires.as_deref() {
             self.ends.insert((*end, id));
         }
     }
@@ -98,7 +98,7 @@ impl Picture {
                 self.waiting.remove(&entry.login);
             }
         }
-        if let Some((end, _)) = &entry.expires {
+        if let Some((end, _)) = entry.expires.as_deref() {
             self.ends.remove(&(*end, id));
         }
     }

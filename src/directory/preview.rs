@@ -75,21 +75,23 @@ fn line(known: Option<&Account>, draft: &AccountDraft) -> Line {
         what,
         details,
     };
-    let why = draft.directory_disabled.clone();
-    let Some(known) = known else { return line(What::Add, why.into_iter().collect()) };
+    let why = draft.directory_disabled.as_deref();
+    let Some(known) = known else { return line(What::Add, why.into_iter().map(str::to_owned).collect()) };
     let what = match (&known.directory_disabled, &why) {
         (None, Some(_)) => What::Disable,
         (Some(_), None) => What::Enable,
         _ => What::Change,
     };
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".into());
-    let entry = |entry: &Option<Arc<AccountEntry>>| entry.as_ref().map(|entry| entry.dn.clone());
+    let or_none = |text: Option<&str>| text.unwrap_or("none").to_owned();
+    fn entry(entry: &Option<Arc<AccountEntry>>) -> Option<&str> {
+        entry.as_ref().map(|entry| entry.dn.as_str())
+    }
     let mut details: Vec<String> = [
         ("account", known.name.clone(), draft.name.clone()),
         ("name", known.display.clone(), draft.display.clone()),
-        ("mail", or_none(&known.mail), or_none(&draft.mail)),
-        ("disabled", or_none(&known.directory_disabled), or_none(&why)),
-        ("entry", or_none(&entry(&known.entry)), or_none(&entry(&draft.entry))),
+        ("mail", or_none(known.mail.as_deref()), or_none(draft.mail.as_deref())),
+        ("disabled", or_none(known.directory_disabled.as_deref()), or_none(why)),
+        ("entry", or_none(entry(&known.entry)), or_none(entry(&draft.entry))),
     ]
     .into_iter()
     .filter(|(_, old, new)| old != new)

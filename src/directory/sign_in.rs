@@ -62,7 +62,7 @@ impl Directory {
         {
             return ldap.sign_in(self, name, known, password).await;
         }
-        let phc = known.as_ref().and_then(|account| account.password.clone());
+        let phc = known.as_ref().and_then(|account| account.password.as_deref()).map(str::to_owned);
         match (secret::check_password(password, phc).await, known) {
             (true, Some(account)) => SignIn::Accepted(account),
             (_, Some(_)) => SignIn::WrongPassword,

@@ -94,7 +94,7 @@ impl Told {
     fn person(&mut self, person: Person, known: Option<&People>) {
         // Nobody is left out for their photo.
         let photo = person.photo.as_ref().and_then(|photo| match photo::digest(photo) {
-            Ok(digest) => Some(digest),
+            Ok(digest) => Some(digest.into()),
             Err(why) => {
                 self.name(&person.dn, why);
                 None
@@ -138,14 +138,14 @@ fn note<T: Eq + Hash>(all: &mut Option<HashSet<T>>, id: T, is_there: bool) {
 }
 
 /// Somebody as the directory tells of them, but for the groups, with the digest of their photo.
-fn draft(person: Person, photo: Option<String>) -> AccountDraft {
+fn draft(person: Person, photo: Option<Box<str>>) -> AccountDraft {
     let Person { title, phone, locale, time_zone, .. } = person;
     let entry = AccountEntry {
         dn: person.dn,
         login: person.login.to_lowercase(),
         groups: person.groups.iter().map(|dn| group_name(dn).to_owned()).collect(),
-        disabled: person.disabled.as_ref().map(ToString::to_string),
-        expires: person.expires.map(|(end, rule)| (Timestamp::from(end), rule.to_string())),
+        disabled: person.disabled.as_ref().map(|rule| rule.to_string().into()),
+        expires: person.expires.map(|(end, rule)| Box::new((Timestamp::from(end), rule.to_string().into()))),
         card: Card { title, phone, locale, time_zone },
         photo,
     };

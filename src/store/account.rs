@@ -37,16 +37,17 @@ pub(crate) struct Account {
     pub(crate) mail: Option<String>,
     pub(crate) source: Source,
     /// Argon2id PHC string; built-in accounts with a password only.
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Box<str>>,
     pub(crate) groups: Vec<String>,
     pub(crate) admin_disabled: bool,
-    pub(crate) directory_disabled: Option<String>,
+    pub(crate) directory_disabled: Option<Box<str>>,
     pub(crate) created_at: Timestamp,
     /// Only of people from LDAP that were heard of since it is kept.
     pub(crate) entry: Option<Arc<Entry>>,
 }
 
-/// What the directory says of somebody beyond what others see, from which the account follows.
+/// What the directory says of somebody beyond what others see, from which the account follows. There are as many as people:
+/// what few have takes little room where it is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// Where it stands today.
@@ -58,16 +59,16 @@ pub(crate) struct Entry {
     pub(crate) groups: Vec<String>,
     /// Why the directory holds it disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) disabled: Option<String>,
+    pub(crate) disabled: Option<Box<str>>,
     /// When time alone will disable it, and what is said of it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) expires: Option<(Timestamp, String)>,
+    pub(crate) expires: Option<Box<(Timestamp, Box<str>)>>,
     /// Only of people that were heard of since it is kept.
     #[serde(default, skip_serializing_if = "Card::is_empty")]
     pub(crate) card: Card,
     /// The digest of the photo, which is kept elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) photo: Option<String>,
+    pub(crate) photo: Option<Box<str>>,
 }
 
 /// What others may want to know of somebody.
@@ -106,7 +107,7 @@ pub(crate) struct AccountDraft {
     pub(crate) mail: Option<String>,
     pub(crate) source: Source,
     pub(crate) groups: Vec<String>,
-    pub(crate) directory_disabled: Option<String>,
+    pub(crate) directory_disabled: Option<Box<str>>,
     pub(crate) entry: Option<Arc<Entry>>,
     /// The entry as it will be written, where it was made ready: the writer has more to do than whoever waits for it.
     pub(crate) written: Option<Arc<str>>,
@@ -287,10 +288,10 @@ fn from_row(row: Row) -> Result<Account, StoreError> {
         display: row.display,
         mail: row.mail,
         source: if row.source == "ldap" { Source::Ldap } else { Source::Builtin },
-        password: row.password,
+        password: row.password.map(Into::into),
         groups: from_json(&row.groups)?,
         admin_disabled: row.admin_disabled,
-        directory_disabled: row.directory_disabled,
+        directory_disabled: row.directory_disabled.map(Into::into),
         created_at: Timestamp::from_micros(row.created_at),
         entry: row.entry.as_deref().map(from_json).transpose()?.map(Arc::new),
     })

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(crate) const ADMIN: &str = "Administrator@CORP.EXAMPLE";
 pub(crate) const READER: &str = "reader";
 pub(crate) const PASSWORD: &str = "Sesame-2026";
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// By this program, which may be all tests together.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// The running controller. Killed when dropped.
 pub(crate) struct Samba {
@@ -42,9 +45,9 @@ impl Samba {
         let text = fs::read_to_string(&config).expect("smb.conf");
         let made_in = made_in(&text);
         fs::write(&config, text.replace(&made_in, &dir.path().display().to_string())).expect("smb.conf");
-        // Samba takes the usual ports; each test program has an address for itself.
-        let id = std::process::id();
-        let address = format!("127.{}.{}.{}", 64 + (id >> 16) % 128, (id >> 8) % 256, id % 254 + 1);
+        // Samba takes the usual ports; each has an address for itself.
+        let (id, number) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let address = format!("127.{}.{}.{}", 64 + number % 128, (id >> 8) % 256, id % 254 + 1);
         let mut samba = Self { url: format!("ldap://{address}"), address, dir, process: None };
         samba.launch();
         // An organisational unit for those whom tests are about.

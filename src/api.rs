@@ -74,6 +74,8 @@ pub(crate) struct Facts {
     pub(crate) console_url: String,
     /// Where systemd puts the service's credentials.
     pub(crate) credentials: Option<PathBuf>,
+    /// Who is asked for names; nobody means the system's name servers.
+    pub(crate) name_servers: Vec<SocketAddr>,
     /// Groups of the directory whose members are admins.
     pub(crate) admin_groups: Vec<String>,
 }

@@ -91,10 +91,10 @@ impl Appliance {
         let lock = lock(state)?;
         let store = Store::open(&state.join(STORE), readers())?;
         let broker = Broker::open(store.clone(), &state.join(JOURNAL), config.broker.clone(), now).await?;
-        let credentials = config::credentials();
+        let (credentials, name_servers) = (config::credentials(), config.dns.name_servers());
         let ldap = match (config.directory.kind, &config.directory.ldap) {
             (DirectoryKind::Ldap, Some(settings)) => {
-                Some(Ldap::open(&config.directory, settings, credentials.as_deref())?)
+                Some(Ldap::open(&config.directory, settings, credentials.as_deref(), &name_servers)?)
             }
             _ => None,
         };
@@ -140,6 +140,7 @@ impl Appliance {
             websocket_path: config.door.wss.as_ref().map(|door| door.path.clone()).unwrap_or_default(),
             console_url: doors::console_url(domain, &doors),
             credentials,
+            name_servers,
             admin_groups: config.directory.admin_groups.clone(),
         };
         let facts = Arc::new(facts);

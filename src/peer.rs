@@ -91,6 +91,11 @@ impl Config {
         self.compile().err().unwrap_or_default()
     }
 
+    /// The resolvers, where some are given.
+    pub(crate) fn name_servers(&self) -> Vec<SocketAddr> {
+        self.servers.iter().filter_map(|server| resolver(server)).collect()
+    }
+
     fn compile(&self) -> Result<Settings, Vec<String>> {
         let mut problems = Vec::new();
         let mut servers = Vec::new();

@@ -20,8 +20,8 @@ use crate::request::Modification;
 use crate::rules::{Judge, Rules};
 use crate::schema::Schema;
 use crate::search::{Found, Search};
-use crate::servers::{Opened, PLAIN, Servers, ServiceAccount};
-use crate::settings::{Parsed, Problem, Security, Settings, SettingsError};
+use crate::servers::{Opened, Servers, ServiceAccount};
+use crate::settings::{PLAIN, Parsed, Problem, Security, Server, Settings, SettingsError};
 use crate::sync::{self, Protocol};
 use crate::trust::{self, Identity};
 
@@ -35,7 +35,7 @@ pub struct Connector {
 /// What a test of the directory found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// The server that answered, as written in the settings.
+    /// The server that answered, as written in the settings or found by DNS.
     pub server: String,
     /// `TLS`, `StartTLS` or `not encrypted`.
     pub security: &'static str,
@@ -98,19 +98,20 @@ impl Connector {
             note(problem.key, problem.what);
             (ServiceAccount::Nobody, None)
         });
-        let any_tls =
-            |parsed: &Parsed| parsed.servers.iter().any(|server| server.security != Security::Plain);
-        let needs_tls = settings.ca_file.is_some() || parsed.as_ref().is_some_and(any_tls);
+        let any_tls = || settings.servers.iter().any(|url| settings.security(url) != Security::Plain);
+        let needs_tls = settings.ca_file.is_some() || (parsed.is_some() && any_tls());
         let tls = needs_tls.then(|| trust::client_config(settings.ca_file.as_deref(), identity)).transpose();
         let tls = tls.unwrap_or_else(|what| {
             note("ca_file", what);
             None
         });
-        let Some(Parsed { servers, user_filter, group_filter }) = parsed.filter(|_| problems.is_empty())
+        let Some(Parsed { places, user_filter, group_filter }) = parsed.filter(|_| problems.is_empty())
         else {
             return Err(SettingsError { problems });
         };
-        let servers = Servers::new(servers, tls, settings.connect_timeout, settings.operation_timeout);
+        let name_servers = settings.name_servers.clone();
+        let (connect_limit, limit) = (settings.connect_timeout, settings.operation_timeout);
+        let servers = Servers::new(places, name_servers, tls, connect_limit, limit);
         let inner = Inner {
             account,
             settings,
@@ -151,10 +152,13 @@ impl Connector {
     /// asked, for directories lock accounts.
     pub async fn check_each(&self) -> Vec<(String, Result<Health, Error>)> {
         let mut all = Vec::new();
-        for (index, server) in self.inner.servers.urls().enumerate() {
-            let checked = self.inner.check_this(index).await;
+        for (url, server) in self.inner.servers.list().await {
+            let checked = match server {
+                Ok(server) => self.inner.check_this(&server).await,
+                Err(error) => Err(error),
+            };
             let is_refused = checked.as_ref().is_err_and(Error::is_about_us);
-            all.push((server.to_owned(), checked));
+            all.push((url, checked));
             if is_refused {
                 break;
             }
@@ -170,20 +174,15 @@ impl Connector {
 
     /// Returns to the preferred server in time, aside, so that nobody waits for it.
     async fn fail_back(&self) {
-        let due = {
-            let Ok(mut service) = self.inner.service.try_lock() else { return };
-            let old = service.since.is_some_and(|since| since.elapsed() >= FAIL_BACK);
-            let link = service.link.as_ref().filter(|_| old);
-            let due = link.is_some_and(|link| self.inner.servers.prefers_another(link.server()));
-            if due {
-                service.since = Some(Instant::now());
-            }
-            due
-        };
-        if due {
+        let Ok(mut service) = self.inner.service.try_lock() else { return };
+        let old = service.since.is_some_and(|since| since.elapsed() >= FAIL_BACK);
+        if let Some(link) = service.link.clone().filter(|_| old) {
+            service.since = Some(Instant::now());
             let inner = Arc::clone(&self.inner);
             tokio::spawn(async move {
-                if let Ok(Opened { link, .. }) = inner.open().await {
+                if inner.servers.prefers_another(link.server()).await
+                    && let Ok(Opened { link, .. }) = inner.open().await
+                {
                     inner.service.lock().await.link = Some(link);
                 }
             });
@@ -250,8 +249,8 @@ impl Health {
 }
 
 impl Inner {
-    async fn check_this(&self, index: usize) -> Result<Health, Error> {
-        let link = self.servers.open_this(index, Some(&self.account)).await?;
+    async fn check_this(&self, server: &Server) -> Result<Health, Error> {
+        let link = self.servers.open_one(server, Some(&self.account)).await?;
         self.health(link, Vec::new()).await
     }
 
@@ -266,7 +265,7 @@ impl Inner {
             .join(" ");
         let health = Health {
             server: link.server().to_owned(),
-            security: self.servers.security(link.server()),
+            security: self.settings.security(link.server()).name(),
             vendor: Some(vendor).filter(|vendor| !vendor.is_empty()),
             sees_people: !people.entries.is_empty(),
             pages: offers("1.2.840.113556.1.4.319"),

@@ -18,7 +18,7 @@ pub enum Error {
     /// The TLS handshake failed.
     #[error(
         "{server} cannot be trusted: {why}; ca_file must hold the authority that signed its certificate, and the \
-             certificate must name the host as written in servers"
+             certificate must name the host as it stands here"
     )]
     Tls {
         /// As written in the settings.
@@ -50,7 +50,7 @@ pub enum Error {
     /// minute either.
     #[error(
         "{server} cannot be signed in to by Kerberos: {why}; check kerberos, the client keytab, the clock, and that the KDC \
-             knows ldap/HOST, with the host as written in servers"
+             knows ldap/HOST, with the host as it stands here"
     )]
     Kerberos {
         /// As written in the settings.
@@ -112,6 +112,19 @@ pub enum Error {
         /// What it lacks.
         why: String,
     },
+    /// DNS names no server for a domain of the settings.
+    #[error(
+        "{server} leads to no server: {why}; have DNS name servers within the domain by SRV records at {record}, or write \
+             their own names in servers"
+    )]
+    Unnamed {
+        /// As written in the settings.
+        server: String,
+        /// The name that DNS was asked for.
+        record: String,
+        /// What DNS said, or that it said nothing.
+        why: String,
+    },
     /// Every server of the settings failed.
     #[error("no directory server answers: {}", .tried.iter().map(Error::to_string).collect::<Vec<_>>().join(" | "))]
     NoServer {
@@ -139,7 +152,8 @@ impl Error {
             Self::ServiceAccount { code, .. } | Self::Refused { code, .. } | Self::Partial { code, .. } => {
                 matches!(code, 51 | 52)
             }
-            Self::Kerberos { .. } | Self::Malformed { .. } | Self::NoServer { .. } | Self::Busy => false,
+            Self::Kerberos { .. } | Self::Malformed { .. } | Self::Unnamed { .. } => false,
+            Self::NoServer { .. } | Self::Busy => false,
         }
     }
 

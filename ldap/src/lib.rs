@@ -41,6 +41,7 @@ pub mod serve;
 mod servers;
 mod settings;
 mod sign_in;
+mod srv;
 mod sync;
 mod trust;
 mod wire;

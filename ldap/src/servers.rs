@@ -4,7 +4,9 @@
 //! have failed too. An answer about our account is final: asking elsewhere with the same password would only help to
 //! lock it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,22 +17,26 @@ use crate::error::Error;
 #[cfg(feature = "gssapi")]
 use crate::kerberos;
 use crate::link::Link;
-use crate::settings::{Security, Server};
+use crate::settings::{Place, Server};
 
 /// The list, and who of it rests until when.
 pub(crate) struct Servers {
-    all: Vec<Server>,
+    places: Vec<Place>,
+    name_servers: Vec<SocketAddr>,
     tls: Option<Arc<rustls::ClientConfig>>,
     connect_limit: Duration,
     limit: Duration,
-    rests: Mutex<Vec<Rest>>,
+    /// By URL, for DNS may name others meanwhile and then the same again.
+    rests: Mutex<HashMap<String, Rest>>,
 }
 
+/// A server, or why a line of the settings stands for none now; under the name that people know it by.
+pub(crate) type Listed = (String, Result<Server, Error>);
+
 /// What is remembered of a server that failed.
-#[derive(Clone, Default)]
 struct Rest {
     /// Others are preferred until then.
-    until: Option<Instant>,
+    until: Instant,
     /// It let somebody wait in vain, and is not asked at all until then.
     silent: Option<(Instant, Error)>,
 }
@@ -73,95 +79,85 @@ pub(crate) struct Opened {
     pub(crate) tried: Vec<Error>,
 }
 
-/// How a server is reached without TLS, for people.
-pub(crate) const PLAIN: &str = "not encrypted";
 const REST: Duration = Duration::from_secs(30);
 /// Long enough that a crowd does not wait for a silent server one by one, short enough that nobody notices its return.
 const SILENCE: Duration = Duration::from_secs(1);
 
 impl Servers {
     pub(crate) fn new(
-        all: Vec<Server>,
+        places: Vec<Place>,
+        name_servers: Vec<SocketAddr>,
         tls: Option<Arc<rustls::ClientConfig>>,
         connect_limit: Duration,
         limit: Duration,
     ) -> Self {
-        let rests = Mutex::new(vec![Rest::default(); all.len()]);
-        Self { all, tls, connect_limit, limit, rests }
+        Self { places, name_servers, tls, connect_limit, limit, rests: Mutex::default() }
     }
 
     /// Connects to the first server that answers, those at rest last.
     pub(crate) async fn open(&self, account: Option<&ServiceAccount>) -> Result<Opened, Error> {
-        self.walk(self.order(), account).await
+        self.walk(self.order().await, account).await
     }
 
     /// The same in the order of the settings, whoever rests: what an administrator means by a test.
     pub(crate) async fn open_in_order(&self, account: Option<&ServiceAccount>) -> Result<Opened, Error> {
-        self.walk((0..self.all.len()).collect(), account).await
+        self.walk(self.list().await, account).await
     }
 
     /// Notes that this server failed in the middle of something.
     pub(crate) fn blame(&self, url: &str) {
-        if let Some(index) = self.all.iter().position(|server| server.url == url) {
-            self.rest(index, true);
-        }
+        self.rest(url);
     }
 
     /// Whether another server is preferred to this one and may be well again.
-    pub(crate) fn prefers_another(&self, url: &str) -> bool {
-        let first = self.order().first().copied();
-        first.and_then(|first| self.all.get(first)).is_some_and(|server| server.url != url)
+    pub(crate) async fn prefers_another(&self, url: &str) -> bool {
+        let order = self.order().await;
+        order.iter().find(|(_, server)| server.is_ok()).is_some_and(|(first, _)| first != url)
     }
 
-    /// How a server is reached, for people.
-    pub(crate) fn security(&self, url: &str) -> &'static str {
-        match self.all.iter().find(|server| server.url == url).map(|server| server.security) {
-            Some(Security::Ldaps) => "TLS",
-            Some(Security::StartTls) => "StartTLS",
-            _ => PLAIN,
-        }
-    }
-
-    /// As written in the settings.
-    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        self.all.iter().map(|server| server.url.as_str())
-    }
-
-    /// Connects to this one, whoever is preferred.
-    pub(crate) async fn open_this(
-        &self,
-        index: usize,
-        account: Option<&ServiceAccount>,
-    ) -> Result<Link, Error> {
-        match self.all.get(index) {
-            Some(server) => self.open_one(server, account).await,
-            None => Err(Error::NoServer { tried: Vec::new() }),
-        }
-    }
-
-    async fn walk(&self, order: Vec<usize>, account: Option<&ServiceAccount>) -> Result<Opened, Error> {
-        let mut tried = Vec::new();
-        for index in order {
-            if let Some(error) = self.silence(index) {
-                tried.push(error);
-                continue;
+    /// The list of the moment, in the order of the settings. What DNS says of their domains is asked where it is too old.
+    pub(crate) async fn list(&self) -> Vec<Listed> {
+        let mut list = Vec::new();
+        for place in &self.places {
+            match place {
+                Place::Server(server) => list.push((server.url.clone(), Ok(server.clone()))),
+                Place::Domain(domain) => match domain.servers(&self.name_servers, self.connect_limit).await {
+                    Ok(servers) => {
+                        list.extend(servers.into_iter().map(|server| (server.url.clone(), Ok(server))));
+                    }
+                    Err(error) => list.push((domain.url.clone(), Err(error))),
+                },
             }
+        }
+        list
+    }
+
+    async fn walk(&self, list: Vec<Listed>, account: Option<&ServiceAccount>) -> Result<Opened, Error> {
+        let mut tried = Vec::new();
+        for (url, server) in list {
+            let server = match self.silence(&url).map_or(server, Err) {
+                Ok(server) => server,
+                Err(error) => {
+                    tried.push(error);
+                    continue;
+                }
+            };
             // Until it has answered it rests: of many who come at once, one tries it, the others go elsewhere.
-            self.rest(index, true);
-            match self.open_one(&self.all[index], account).await {
+            self.rest(&url);
+            match self.open_one(&server, account).await {
                 Ok(link) => {
-                    self.rest(index, false);
+                    self.rested(&url);
                     return Ok(Opened { link, tried });
                 }
                 Err(error) if error.blames_server() => {
-                    tracing::warn!(ldap.server = %self.all[index].url, %error, "A directory server failed");
+                    tracing::warn!(ldap.server = %url, %error, "A directory server failed");
                     if let Error::TimedOut { .. } = error {
-                        self.fall_silent(index, error.clone());
+                        self.fall_silent(&url, error.clone());
                     }
                     tried.push(error);
                 }
                 Err(error) => {
-                    self.rest(index, false);
+                    self.rested(&url);
                     return Err(error);
                 }
             }
@@ -169,7 +165,12 @@ impl Servers {
         Err(if tried.len() == 1 { tried.remove(0) } else { Error::NoServer { tried } })
     }
 
-    async fn open_one(&self, server: &Server, account: Option<&ServiceAccount>) -> Result<Link, Error> {
+    /// Connects to this one, whoever is preferred.
+    pub(crate) async fn open_one(
+        &self,
+        server: &Server,
+        account: Option<&ServiceAccount>,
+    ) -> Result<Link, Error> {
         let link = Link::open(server, self.tls.as_ref(), self.connect_limit, self.limit).await?;
         if let Some(account) = account {
             account.sign_in(&link, server).await?;
@@ -177,32 +178,41 @@ impl Servers {
         Ok(link)
     }
 
-    fn order(&self) -> Vec<usize> {
-        let now = Instant::now();
-        let rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
-        let resting =
-            |index: &usize| rests.get(*index).and_then(|rest| rest.until).is_some_and(|until| now < until);
-        let (mut order, last): (Vec<_>, Vec<_>) = (0..self.all.len()).partition(|index| !resting(index));
+    /// The list of the moment, those at rest last.
+    async fn order(&self) -> Vec<Listed> {
+        let list = self.list().await;
+        let (now, rests) = (Instant::now(), self.rests());
+        let resting = |(url, _): &Listed| rests.get(url).is_some_and(|rest| now < rest.until);
+        let (last, mut order): (Vec<_>, Vec<_>) = list.into_iter().partition(resting);
         order.extend(last);
         order
     }
 
-    fn rest(&self, index: usize, failed: bool) {
-        if let Some(rest) = self.rests.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
-            rest.until = failed.then(|| Instant::now() + REST);
-        }
+    fn rest(&self, url: &str) {
+        let (now, mut rests) = (Instant::now(), self.rests());
+        rests.retain(|_, rest| now < rest.until);
+        let rest = rests.entry(url.to_owned()).or_insert(Rest { until: now, silent: None });
+        rest.until = now + REST;
     }
 
-    fn fall_silent(&self, index: usize, error: Error) {
-        if let Some(rest) = self.rests.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+    fn rested(&self, url: &str) {
+        self.rests().remove(url);
+    }
+
+    fn fall_silent(&self, url: &str, error: Error) {
+        if let Some(rest) = self.rests().get_mut(url) {
             rest.silent = Some((Instant::now() + SILENCE, error));
         }
     }
 
-    fn silence(&self, index: usize) -> Option<Error> {
-        let rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
-        let (until, error) = rests.get(index)?.silent.as_ref()?;
+    fn silence(&self, url: &str) -> Option<Error> {
+        let rests = self.rests();
+        let (until, error) = rests.get(url)?.silent.as_ref()?;
         (Instant::now() < *until).then(|| error.clone())
+    }
+
+    fn rests(&self) -> MutexGuard<'_, HashMap<String, Rest>> {
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -211,33 +221,40 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
 
+    const FIRST: &str = "ldap://127.0.0.1:1";
+    const SECOND: &str = "ldap://127.0.0.1:2";
+
     fn two() -> Servers {
-        let servers = ["ldap://127.0.0.1:1", "ldap://127.0.0.1:2"].map(str::to_owned).to_vec();
+        let servers = [FIRST, SECOND].map(str::to_owned).to_vec();
         let settings = Settings { servers, base: "dc=x".to_owned(), starttls: false, ..Settings::default() };
-        Servers::new(settings.parse().unwrap().servers, None, Duration::from_secs(3), Duration::from_secs(10))
+        let (places, limits) = (settings.parse().unwrap().places, [3, 10].map(Duration::from_secs));
+        Servers::new(places, Vec::new(), None, limits[0], limits[1])
+    }
+
+    async fn order(servers: &Servers) -> Vec<String> {
+        servers.order().await.into_iter().map(|(url, _)| url).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_preferred_server_is_preferred_again_after_its_rest() {
         let servers = two();
-        assert!(servers.prefers_another("ldap://127.0.0.1:2"));
-        servers.blame("ldap://127.0.0.1:1");
-        assert_eq!(servers.order(), [1, 0]);
-        assert!(!servers.prefers_another("ldap://127.0.0.1:2"));
+        assert!(servers.prefers_another(SECOND).await);
+        servers.blame(FIRST);
+        assert_eq!(order(&servers).await, [SECOND, FIRST]);
+        assert!(!servers.prefers_another(SECOND).await);
         tokio::time::advance(REST).await;
-        assert_eq!(servers.order(), [0, 1]);
-        assert!(
-            servers.prefers_another("ldap://127.0.0.1:2") && !servers.prefers_another("ldap://127.0.0.1:1")
-        );
+        assert_eq!(order(&servers).await, [FIRST, SECOND]);
+        assert!(servers.prefers_another(SECOND).await && !servers.prefers_another(FIRST).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_server_lets_one_wait_and_not_a_crowd() {
         let servers = two();
         let silent = Error::TimedOut { server: "s".to_owned(), doing: "connecting", limit: REST };
-        servers.fall_silent(0, silent.clone());
-        assert_eq!((servers.silence(0), servers.silence(1)), (Some(silent), None));
+        servers.rest(FIRST);
+        servers.fall_silent(FIRST, silent.clone());
+        assert_eq!((servers.silence(FIRST), servers.silence(SECOND)), (Some(silent), None));
         tokio::time::advance(SILENCE).await;
-        assert_eq!(servers.silence(0), None);
+        assert_eq!(servers.silence(FIRST), None);
     }
 }

@@ -3,7 +3,7 @@
 //! Everything is looked at once, when the connector is made: the [`SettingsError`] lists every problem with its key.
 //! What passes is kept parsed, so that later code never meets a bad server name or filter.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,12 +11,16 @@ use rustls_pki_types::ServerName;
 
 use crate::assertion::Filter;
 use crate::filter;
+use crate::srv::Domain;
 
 /// Where the directory is and how to read it. [`Settings::default`] names no server; every other value is usable.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `ldaps://host[:port]` or `ldap://host[:port]`, the preferred one first.
+    /// `ldaps://host[:port]` or `ldap://host[:port]`, the preferred one first. `dns:domain` stands for the servers that DNS
+    /// names for the domain (RFC 2782), each as if it stood here with `ldap://`.
     pub servers: Vec<String>,
+    /// Who is asked for the servers of a domain; nobody means the name servers of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// Whether `ldap://` connections are turned into TLS before anything else is said (RFC 4511 §4.14).
     pub starttls: bool,
     /// Whether passwords may cross a network unencrypted. Loopback may always.
@@ -87,6 +91,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            name_servers: Vec::new(),
             starttls: true,
             allow_plain: false,
             ca_file: None,
@@ -117,9 +122,16 @@ pub(crate) const AUTO: &str = "auto";
 /// What was read of them.
 #[derive(Debug)]
 pub(crate) struct Parsed {
-    pub(crate) servers: Vec<Server>,
+    pub(crate) places: Vec<Place>,
     pub(crate) user_filter: Filter,
     pub(crate) group_filter: Option<Filter>,
+}
+
+/// What one line of the list stands for.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Server(Server),
+    Domain(Domain),
 }
 
 /// One server as the wire needs it.
@@ -139,16 +151,30 @@ pub(crate) enum Security {
     Plain,
 }
 
+/// How a server is reached without TLS, for people.
+pub(crate) const PLAIN: &str = "not encrypted";
+
+impl Security {
+    /// For people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ldaps => "TLS",
+            Self::StartTls => "StartTLS",
+            Self::Plain => PLAIN,
+        }
+    }
+}
+
 impl Settings {
     /// Looks at every key.
     pub(crate) fn parse(&self) -> Result<Parsed, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut say = |key, what: String| problems.push(Problem { key, what });
 
-        let mut servers = Vec::new();
+        let mut places = Vec::new();
         for url in &self.servers {
-            match self.server(url) {
-                Ok(server) => servers.push(server),
+            match self.place(url) {
+                Ok(place) => places.push(place),
                 Err(what) => say("servers", what),
             }
         }
@@ -183,7 +209,7 @@ impl Settings {
         }
         match (user_filter, group_filter) {
             (Some(user_filter), Some(group_filter)) if problems.is_empty() => {
-                Ok(Parsed { servers, user_filter, group_filter })
+                Ok(Parsed { places, user_filter, group_filter })
             }
             _ => Err(problems),
         }
@@ -194,32 +220,51 @@ impl Settings {
         self.attributes.photo.as_ref().map_or(self.page_size, |_| self.page_size.min(WITH_PHOTOS))
     }
 
+    /// How the servers of such a line are reached.
+    pub(crate) fn security(&self, url: &str) -> Security {
+        match url.split_once(':') {
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("ldaps") => Security::Ldaps,
+            _ if self.starttls => Security::StartTls,
+            _ => Security::Plain,
+        }
+    }
+
+    fn place(&self, url: &str) -> Result<Place, String> {
+        match url.split_once(':') {
+            Some((scheme, name)) if scheme.eq_ignore_ascii_case("dns") => {
+                self.domain(url, name).map(Place::Domain)
+            }
+            _ => self.server(url).map(Place::Server),
+        }
+    }
+
+    fn domain(&self, url: &str, name: &str) -> Result<Domain, String> {
+        let security = self.security(url);
+        // Whatever the domain is called, DNS says where its servers are.
+        if security == Security::Plain && !self.allow_plain {
+            return Err(unencrypted(url));
+        }
+        let domain = Domain::new(url, name, security);
+        domain.ok_or_else(|| format!("\"{url}\": \"{name}\" is not a domain; write \"dns:corp.example\""))
+    }
+
     fn server(&self, url: &str) -> Result<Server, String> {
-        let example = "write \"ldaps://host\" or \"ldap://host:port\"";
+        let example = "write \"ldaps://host\", \"ldap://host:port\" or \"dns:domain\"";
         let (scheme, rest) =
             url.split_once("://").ok_or_else(|| format!("\"{url}\" is not a server: {example}"))?;
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "ldaps" => true,
-            "ldap" => false,
-            _ => return Err(format!("\"{url}\": {scheme} is not a way to a directory; {example}")),
-        };
+        if !["ldaps", "ldap"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(format!("\"{url}\": {scheme} is not a way to a directory; {example}"));
+        }
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) =
             split_port(rest).ok_or_else(|| format!("\"{url}\": the port is not a number; {example}"))?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| format!("\"{url}\": \"{host}\" is neither a host name nor an address; {example}"))?;
-        let security = match (tls, self.starttls) {
-            (true, _) => Security::Ldaps,
-            (false, true) => Security::StartTls,
-            (false, false) if self.allow_plain || is_loopback(host) => Security::Plain,
-            (false, false) => {
-                return Err(format!(
-                    "\"{url}\" would send passwords unencrypted: use ldaps://, set starttls = true, or accept the risk \
-                     with allow_plain = true"
-                ));
-            }
-        };
-        let port = port.unwrap_or(if tls { 636 } else { 389 });
+        let security = self.security(url);
+        if security == Security::Plain && !self.allow_plain && !is_loopback(host) {
+            return Err(unencrypted(url));
+        }
+        let port = port.unwrap_or(if security == Security::Ldaps { 636 } else { 389 });
         Ok(Server { url: url.to_owned(), host: host.to_owned(), port, name, security })
     }
 }
@@ -242,6 +287,13 @@ impl AttributeMap {
         let others = [("attributes.time_zone", &self.time_zone), ("attributes.photo", &self.photo)];
         keys.into_iter().chain(others.into_iter().filter_map(|(key, name)| Some((key, name.as_deref()?))))
     }
+}
+
+fn unencrypted(url: &str) -> String {
+    format!(
+        "\"{url}\" would send passwords unencrypted: use ldaps://, set starttls = true, or accept the risk with \
+         allow_plain = true"
+    )
 }
 
 /// `host`, `host:port`, `[address]` or `[address]:port`; an IPv6 address keeps its colons inside the brackets.
@@ -286,6 +338,13 @@ mod tests {
         }
     }
 
+    fn one(settings: &Settings) -> Result<Server, Vec<Problem>> {
+        match settings.parse()?.places.remove(0) {
+            Place::Server(server) => Ok(server),
+            Place::Domain(domain) => panic!("{domain:?}"),
+        }
+    }
+
     #[test]
     fn every_problem_is_told_at_once_with_its_key() {
         let problems = Settings {
@@ -316,22 +375,39 @@ mod tests {
     #[test]
     fn a_password_leaves_the_host_unencrypted_only_when_asked() {
         let plain = |server: &str, allow_plain| {
-            Settings { servers: vec![server.to_owned()], starttls: false, allow_plain, ..good() }.parse()
+            one(&Settings { servers: vec![server.to_owned()], starttls: false, allow_plain, ..good() })
         };
         assert!(plain("ldap://dc1.corp.example", false).unwrap_err()[0].what.contains("allow_plain"));
-        assert_eq!(plain("ldap://dc1.corp.example", true).unwrap().servers[0].security, Security::Plain);
-        assert_eq!(plain("ldap://127.0.0.1:3890", false).unwrap().servers[0].port, 3890);
-        assert_eq!(plain("ldap://[::1]", false).unwrap().servers[0].host, "::1");
+        assert_eq!(plain("ldap://dc1.corp.example", true).unwrap().security, Security::Plain);
+        assert_eq!(plain("ldap://127.0.0.1:3890", false).unwrap().port, 3890);
+        assert_eq!(plain("ldap://[::1]", false).unwrap().host, "::1");
     }
 
     #[test]
     fn ports_follow_the_scheme() {
-        let parsed = |url: &str| {
-            Settings { servers: vec![url.to_owned()], ..good() }.parse().unwrap().servers.remove(0)
-        };
+        let parsed = |url: &str| one(&Settings { servers: vec![url.to_owned()], ..good() }).unwrap();
         assert_eq!((parsed("ldaps://a/").port, parsed("ldaps://a/").security), (636, Security::Ldaps));
         assert_eq!((parsed("LDAP://a").port, parsed("ldap://a").security), (389, Security::StartTls));
         assert_eq!(parsed("ldaps://[2001:db8::1]:6360").port, 6360);
+    }
+
+    #[test]
+    fn a_domain_is_a_name_and_no_loopback_whatever_it_is_called() {
+        let parsed = |url: &str, starttls, allow_plain| {
+            let servers = vec![url.to_owned()];
+            Settings { servers, starttls, allow_plain, ..good() }
+                .parse()
+                .map(|mut parsed| parsed.places.remove(0))
+        };
+        for url in ["dns:corp.example", "DNS:Corp.Example."] {
+            assert!(matches!(parsed(url, true, false), Ok(Place::Domain(_))), "{url}");
+        }
+        for url in ["dns:", "dns:.", "dns:192.0.2.1", "dns:corp.example:389", "dns://corp.example", "dns:a b"]
+        {
+            assert!(parsed(url, true, false).unwrap_err()[0].what.contains("dns:corp.example"), "{url}");
+        }
+        assert!(parsed("dns:localhost", false, false).unwrap_err()[0].what.contains("allow_plain"));
+        assert!(parsed("dns:localhost", false, true).is_ok());
     }
 
     #[test]

@@ -91,10 +91,12 @@ async fn sync_directory(State(house): State<House>) -> Answer<Value> {
 
 /// What a sync would do; with the `[directory.ldap]` that is brought where one is, as it would stand in the file.
 async fn preview(State(house): State<House>, other: Option<Json<ldap::Config>>) -> Answer<Preview> {
-    let credentials = house.facts.credentials.as_deref();
+    let (credentials, name_servers) = (house.facts.credentials.as_deref(), &house.facts.name_servers);
     let connector = |Json(config): Json<ldap::Config>| match config.problems() {
         problems if !problems.is_empty() => Err(Refused::BadRequest(problems.join("; "))),
-        _ => config.connector(credentials).map_err(|error| Refused::BadRequest(format!("{error:#}"))),
+        _ => config
+            .connector(credentials, name_servers)
+            .map_err(|error| Refused::BadRequest(format!("{error:#}"))),
     };
     let other = other.map(connector).transpose()?;
     match house.directory.preview(other, time::now()).await {

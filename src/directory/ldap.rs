@@ -5,6 +5,7 @@
 //! answer disables nobody, and a change that would take many people away is held (`brake`).
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,8 +135,13 @@ impl Config {
         problems
     }
 
-    /// A handle on the servers, with the secrets read.
-    pub(crate) fn connector(&self, credentials: Option<&Path>) -> anyhow::Result<Connector> {
+    /// A handle on the servers, with the secrets read. `name_servers` are asked for those that DNS names; nobody means the
+    /// system's.
+    pub(crate) fn connector(
+        &self,
+        credentials: Option<&Path>,
+        name_servers: &[SocketAddr],
+    ) -> anyhow::Result<Connector> {
         let credentials = match (&self.client_certificate, &self.client_key, &self.bind_password) {
             (Some(chain), Some(key), _) => {
                 Credentials::Certificate { chain: chain.clone(), key: key.clone() }
@@ -143,7 +149,8 @@ impl Config {
             (_, _, Some(source)) => source.read(credentials).context("directory.ldap.bind_password")?.into(),
             _ => self.ticket().unwrap_or_else(|| Zeroizing::new(String::new()).into()),
         };
-        let connector = Connector::new(self.settings(), credentials);
+        let settings = Settings { name_servers: name_servers.to_vec(), ..self.settings() };
+        let connector = Connector::new(settings, credentials);
         connector.and_then(|connector| connector.with_rules(&self.rules())).context("[directory.ldap]")
     }
 
@@ -169,6 +176,7 @@ impl Config {
         let given = |given: &Option<String>, default: String| given.clone().unwrap_or(default);
         Settings {
             servers: self.servers.clone(),
+            name_servers: Vec::new(),
             starttls: self.starttls,
             allow_plain: self.allow_plain,
             ca_file: self.ca_file.clone(),
@@ -252,8 +260,9 @@ impl Ldap {
         directory: &super::Config,
         config: &Config,
         credentials: Option<&Path>,
+        name_servers: &[SocketAddr],
     ) -> anyhow::Result<Self> {
-        let connector = config.connector(credentials)?;
+        let connector = config.connector(credentials, name_servers)?;
         let state = State { picture: Picture::default(), brake: Brake::of(directory) };
         Ok(Self {
             connector,

@@ -101,7 +101,7 @@ impl Watcher {
         let better = async {
             loop {
                 tokio::time::sleep(FAIL_BACK).await;
-                if inner.servers.prefers_another(&server) {
+                if inner.servers.prefers_another(&server).await {
                     return;
                 }
             }

@@ -15,3 +15,4 @@ mod samba;
 mod serve;
 #[path = "../../../src/tests/town/slapd.rs"]
 mod slapd;
+mod srv;

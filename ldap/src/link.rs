@@ -71,7 +71,7 @@ pub(crate) struct Done {
     pub(crate) answer: Answer,
 }
 
-const ROOM: u32 = 8 << 20;
+const ROOM: u32 = 4 << 20;
 /// What an answer takes besides its bytes.
 const BESIDES: usize = 256;
 /// How many bytes are read together.

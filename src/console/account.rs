@@ -185,7 +185,7 @@ fn facts(account: &Account) -> Vec<(String, String)> {
         vec![("Id".into(), account.id.to_urn()), ("Known since".into(), readable(account.created_at))];
     let Card { title, phone, locale, time_zone } = account.card();
     let known = [("Title", title), ("Phone", phone), ("Language", locale), ("Time zone", time_zone)];
-    facts.extend(known.into_iter().filter_map(|(what, value)| Some((what.to_owned(), value?))));
+    facts.extend(known.into_iter().filter_map(|(what, value)| Some((what.to_owned(), value?.into()))));
     if let Some(why) = &account.directory_disabled {
         facts.push(("Shut out by the directory".into(), why.as_ref().into()));
     }

@@ -48,8 +48,6 @@ pub(crate) struct Following {
 const TICK: Duration = Duration::from_secs(1);
 /// A list is written in parts of this many, so that it neither fills the memory nor keeps the writer for long.
 const PART: usize = 4096;
-/// While a part is written so many are heard of meanwhile.
-const AHEAD: usize = 2 * PART;
 
 impl Directory {
     /// Begins to listen, from where the house stopped. Nothing when the directory is built in.
@@ -131,7 +129,7 @@ impl Following {
                 tokio::select! {
                     brought = &mut bringing => break brought,
                     // Who is known is about to change.
-                    change = self.changes.next(), if self.told.size() < AHEAD => self.take(change, None).await,
+                    change = self.changes.next(), if self.told.size() < PART => self.take(change, None).await,
                 }
             }
         };

@@ -230,8 +230,8 @@ fn card(account: &Account, certificate: Option<Arc<[u8]>>) -> Card {
         cn: account.display.clone(),
         display_name: Some(account.display.clone()),
         mail: account.mail.iter().cloned().collect(),
-        title: known.title,
-        telephone_number: known.phone,
+        title: known.title.map(Into::into),
+        telephone_number: known.phone.map(Into::into),
         user_certificate: certificate.into_iter().collect(),
         entry_uuid: Uuid::from_bytes(account.id.to_bytes()),
         ..Card::default()

@@ -146,7 +146,12 @@ fn draft(person: Person, photo: Option<Box<str>>) -> AccountDraft {
         groups: person.groups.iter().map(|dn| group_name(dn).to_owned()).collect(),
         disabled: person.disabled.as_ref().map(|rule| rule.to_string().into()),
         expires: person.expires.map(|(end, rule)| Box::new((Timestamp::from(end), rule.to_string().into()))),
-        card: Card { title, phone, locale, time_zone },
+        card: Card {
+            title: title.map(Into::into),
+            phone: phone.map(Into::into),
+            locale: locale.map(Into::into),
+            time_zone: time_zone.map(Into::into),
+        },
         photo,
     };
     AccountDraft {

@@ -75,14 +75,14 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Card {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) title: Option<String>,
+    pub(crate) title: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) phone: Option<String>,
+    pub(crate) phone: Option<Box<str>>,
     /// As in `de-AT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) locale: Option<String>,
+    pub(crate) locale: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) time_zone: Option<String>,
+    pub(crate) time_zone: Option<Box<str>>,
 }
 
 impl Entry {
